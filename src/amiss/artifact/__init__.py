@@ -1,0 +1,1 @@
+"""One safe file that holds a calibrated scorer."""

@@ -1,0 +1,98 @@
+"""The whole vocabulary: everything else in amiss imports these names, and they import nothing of amiss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+Losses = dict[str, Tensor]
+"""Named losses of one training step, each a scalar; they are logged, and watched for values that are not finite."""
+
+Progress = Callable[[str, int, int, str], None]
+"""Told what runs, how much is done, how much there is (0 if unknown), and a detail such as a loss."""
+
+
+class InputError(ValueError):
+    """What was given cannot be used: one sentence that names it and says what is accepted (exit code 2)."""
+
+
+class WorkError(RuntimeError):
+    """The work was started and failed: one sentence that says what happened and what to do (exit code 1)."""
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """The shape of every image that a model sees, in channels and pixels."""
+
+    channels: int
+    height: int
+    width: int
+
+    @property
+    def pixels(self) -> int:
+        """Values per image: channels * height * width."""
+        return self.channels * self.height * self.width
+
+
+class Scorer(nn.Module, ABC):
+    """Maps images (B, C, H, W) in [0, 1] to scores (B,); higher = more anomalous. A pure function of each image alone."""
+
+    exportable: bool = True  # torch.export traces it with a dynamic batch
+    differentiable: bool = True  # the score has a gradient with respect to the image
+    weights: ClassVar[dict[str, float]] | dict[str, float] = {"score": 1.0}  # score = sum of weights[name] * terms[name]
+
+    def terms(self, x: Tensor) -> dict[str, Tensor]:
+        """Every part of the score by name, each (B,), higher = more anomalous."""
+        return {"score": self(x)}
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Score images (B, C, H, W) in [0, 1]; returns (B,)."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Run `step` on every minibatch of normal images, `epochs` times over."""
+
+    name: str
+    step: Callable[[Tensor], Losses]
+    epochs: int = 1
+    batch_size: int = 64
+    drop_last: bool = False
+    on: Literal["train", "held_out"] = "train"
+    after_epoch: Callable[[], None] | None = None
+
+
+class Learner(nn.Module, ABC):
+    """Everything that is remembered while training, as parameters, buffers, extra state or optimizers."""
+
+    clock: float = 0.0  # epochs done in this phase, with fraction; set by the engine before each step
+    held_out: bool = False  # whether `criterion` or a phase asks for normal images held out of training
+
+    @abstractmethod
+    def phases(self) -> Iterator[Phase]:
+        """Yield the phases in order; code between yields runs between phases."""
+
+    @abstractmethod
+    def scorer(self) -> Scorer:
+        """Return the scorer; also on an unfitted learner, then with data-sized buffers of length 0."""
+
+    def criterion(self, x: Tensor) -> Tensor | None:
+        """Held-out-normal loss of one batch, a scalar, for label-free model selection; None keeps the last epoch."""
+        return None
+
+    def latent(self, x: Tensor) -> Tensor | None:
+        """Codes (B, ...) of images (B, C, H, W), watched for collapse; None where a method has none."""
+        return None
+
+
+class Method(ABC):
+    """A frozen dataclass of hyperparameters, in the paper's symbols."""
+
+    @abstractmethod
+    def learner(self, spec: ImageSpec, known: Tensor | None = None) -> Learner:
+        """Make the learner; raises InputError for an unsupported spec, or for known anomalies that it cannot use."""

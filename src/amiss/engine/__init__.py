@@ -1,0 +1,1 @@
+"""The only place that loops: fitting, checkpoints, data order, device, health, scoring."""

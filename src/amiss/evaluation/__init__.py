@@ -1,0 +1,1 @@
+"""How well scores separate normal from anomalous images, with intervals."""

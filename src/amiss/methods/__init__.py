@@ -1,0 +1,1 @@
+"""One paper, one file: hyperparameters, networks, schedule, objective, score."""

@@ -1,0 +1,1 @@
+"""Who is normal, and which image stands in which part of a split."""
