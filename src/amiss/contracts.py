@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from types import MappingProxyType
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -39,11 +40,11 @@ class ImageSpec:
 
 
 class Scorer(nn.Module, ABC):
-    """Maps images (B, C, H, W) in [0, 1] to scores (B,); higher = more anomalous. A pure function of each image alone."""
+    """Maps images (B, C, H, W) in [0, 1] to scores (B,); higher = more anomalous; a pure function of each image."""
 
     exportable: bool = True  # torch.export traces it with a dynamic batch
     differentiable: bool = True  # the score has a gradient with respect to the image
-    weights: ClassVar[dict[str, float]] | dict[str, float] = {"score": 1.0}  # score = sum of weights[name] * terms[name]
+    weights: Mapping[str, float] = MappingProxyType({"score": 1.0})  # score = sum of weights[name] * terms[name]
 
     def terms(self, x: Tensor) -> dict[str, Tensor]:
         """Every part of the score by name, each (B,), higher = more anomalous."""

@@ -1,0 +1,156 @@
+"""One safetensors file: a scorer, its calibration scores, and a JSON header that tells how to rebuild and trust it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from amiss import catalog
+from amiss.contracts import ImageSpec, InputError, Method, Scorer
+from amiss.data.atomic import write_atomic
+from amiss.data.decode import Layout
+from amiss.engine.runtime import place, seeded
+from amiss.engine.state import install
+
+FORMAT = 1
+"""Version of the file's layout; a file of a higher one is refused."""
+
+KEY = "amiss"
+"""The one metadata key of the safetensors file."""
+
+_SCORER = "scorer."
+_SCORES = "calibration.scores"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a model file holds."""
+
+    method: Method
+    layout: Layout
+    scorer: Scorer
+    calibration_scores: np.ndarray
+    """Scores (n,) in float64 of the calibration normals."""
+    fpr: float | None
+    threshold: float | None
+    """A threshold set by hand; None if it follows from `fpr`."""
+    seed: int
+    record: dict[str, object] = field(default_factory=dict)
+    """Versions, data fingerprint, counts, training log: JSON values, for people."""
+
+
+def to_bytes(artifact: Artifact) -> bytes:
+    """Serialize; the same artifact gives the same bytes."""
+    tensors = {
+        _SCORER + name: value.detach().cpu().contiguous() for name, value in artifact.scorer.state_dict().items()
+    }
+    tensors[_SCORES] = torch.from_numpy(np.ascontiguousarray(artifact.calibration_scores, dtype=np.float64))
+    header: dict[str, object] = {
+        "format": FORMAT,
+        "method": catalog.to_settings(artifact.method),
+        "layout": asdict(artifact.layout),
+        "fpr": artifact.fpr,
+        "threshold": artifact.threshold,
+        "seed": artifact.seed,
+        "record": artifact.record,
+    }
+    header["sha256"] = _digest(tensors, header)
+    return safetensors.torch.save(tensors, {KEY: json.dumps(header, sort_keys=True)})
+
+
+def save(artifact: Artifact, path: Path) -> None:
+    """Write the file whole or not at all; raises WorkError if it cannot be written."""
+    data = to_bytes(artifact)
+    write_atomic(path, lambda file: file.write(data))
+
+
+def load(path: Path) -> Artifact:
+    """Read a model file; no pickle, no network.
+
+    Raises InputError for a file that is missing, truncated, altered, of a newer format, or not a model of amiss.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read the model {path}: {error.strerror}") from error
+    return from_bytes(data, str(path))
+
+
+def from_bytes(data: bytes, name: str = "the model") -> Artifact:
+    """Read a serialized artifact; `name` is what errors call it."""
+    header = _header(data, name)
+    try:
+        tensors = safetensors.torch.load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise InputError(f"{name} is truncated or damaged: {error}; fetch or fit it again") from error
+    if _digest(tensors, header) != header.get("sha256"):
+        raise InputError(f"{name} was altered after it was written: its checksum does not match; fetch or fit it again")
+    return _rebuild(header, tensors, name)
+
+
+def _header(data: bytes, name: str) -> dict[str, object]:
+    """The JSON header, once its format is known to be readable."""
+    try:
+        size = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + size].decode("utf-8"))["__metadata__"]
+        header = json.loads(metadata[KEY])
+        version = int(header["format"])
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(
+            f"{name} is not a model written by amiss, or it is damaged; give a file made by amiss fit"
+        ) from error
+    if version > FORMAT:
+        raise InputError(
+            f"{name} has format {version}, written by a newer amiss; this one reads up to {FORMAT}: upgrade"
+        )
+    return header
+
+
+def _rebuild(header: Mapping[str, object], tensors: Mapping[str, Tensor], name: str) -> Artifact:
+    try:
+        method = catalog.from_settings(_object(header["method"]))
+        fields = _object(header["layout"])
+        spec = ImageSpec(**{key: int(str(value)) for key, value in _object(fields["spec"]).items()})
+        layout = Layout(spec, depth=str(fields["depth"]))
+        with seeded(0):
+            scorer = method.learner(spec).scorer()
+        install(scorer, {key[len(_SCORER) :]: value for key, value in tensors.items() if key.startswith(_SCORER)})
+        scores = tensors[_SCORES].numpy()
+        fpr, threshold = (_number(header[key]) for key in ("fpr", "threshold"))
+        record, seed = _object(header["record"]), int(str(header["seed"]))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{name} cannot be rebuilt by this version of amiss: {error}") from error
+    place(scorer, torch.device("cpu"))
+    return Artifact(method, layout, scorer.requires_grad_(False).eval(), scores, fpr, threshold, seed, dict(record))
+
+
+def _object(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"expected an object, got {value!r}")
+    return value
+
+
+def _number(value: object) -> float | None:
+    return None if value is None else float(str(value))
+
+
+def _digest(tensors: Mapping[str, Tensor], header: Mapping[str, object]) -> str:
+    """SHA-256 over every tensor's name, type, shape and bytes, and over the header without its own checksum."""
+    sha = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        sha.update(tensor.flatten().view(torch.uint8).numpy().data if tensor.numel() else b"")
+    settings = {key: value for key, value in header.items() if key != "sha256"}
+    sha.update(json.dumps(settings, sort_keys=True).encode())
+    return sha.hexdigest()

@@ -1,0 +1,245 @@
+"""Runs a learner's phases: epochs, model selection by held-out normals, checkpoints, exact resume."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from amiss.contracts import ImageSpec, Learner, Method, Phase, Progress, Scorer, WorkError
+from amiss.engine import health
+from amiss.engine.progress import silent
+from amiss.engine.runtime import Runtime, derive, order, place, seeded
+from amiss.engine.state import State, capture, copy_tensors, install, restore
+from amiss.engine.workdir import Record, Workdir
+from amiss.transforms.unit import to_unit
+
+SAMPLE = 256
+"""Training images on which the finished detector is checked."""
+
+
+class Batches(Protocol):
+    """What the engine asks of images: how many, and any of them by number."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+        ...
+
+    def take(self, index: np.ndarray) -> Tensor:
+        """Images (B, C, H, W) in the depth in which they are kept."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A frozen scorer in eval mode, and the log of its training."""
+
+    scorer: Scorer
+    log: list[Record]
+
+
+@dataclass
+class _Run:
+    """One fit under way."""
+
+    learner: Learner
+    train: Batches
+    held_out: Batches | None
+    runtime: Runtime
+    device: torch.device
+    progress: Progress
+    workdir: Workdir | None
+    check: bool
+    on_epoch: Callable[[Scorer], float] | None
+    log: list[Record] = field(default_factory=list)
+    best: State | None = None
+    best_value: float = math.inf
+
+    def save(self, phase: int, epochs: int) -> None:
+        if self.workdir is None:
+            return
+        best: dict[str, object] = {"best": self.best, "best_value": self.best_value}
+        self.workdir.save({"phase": phase, "epochs": epochs, **best, **capture(self.learner)}, self.log)
+
+    def load(self, state: State) -> None:
+        restore(self.learner, state)
+        place(self.learner, self.device)
+        best, value = state["best"], state["best_value"]
+        self.best = best if isinstance(best, dict) else None
+        self.best_value = value if isinstance(value, float) else math.inf
+
+
+def fit(
+    method: Method,
+    spec: ImageSpec,
+    train: Batches,
+    held_out: Batches | None = None,
+    *,
+    runtime: Runtime | None = None,
+    workdir: Path | None = None,
+    max_epochs: int | None = None,
+    check: bool = True,
+    progress: Progress = silent,
+    on_epoch: Callable[[Scorer], float] | None = None,
+) -> Fitted:
+    """Train a method on normal images and return its scorer.
+
+    held_out: normal images for selection and held-out phases. workdir: folder for checkpoints; a checkpoint found there
+    is continued, and training ends with bit-equal weights. max_epochs: caps every phase, 0 leaves the method untrained.
+    check: whether signs of broken training raise. on_epoch: called with the scorer after every epoch and logged; it
+    serves protocols that look at labels, whose results must say so.
+    Raises InputError for images that the method cannot take and WorkError if training breaks down.
+    """
+    runtime = runtime or Runtime()
+    device = runtime.resolve()
+    with seeded(derive(runtime.seed, "init")):
+        learner = method.learner(spec)
+        place(learner, device)
+        run = _Run(
+            learner, train, held_out, runtime, device, progress, Workdir(workdir) if workdir else None, check, on_epoch
+        )
+        _phases(run, max_epochs)
+        return Fitted(_finish(run, trained=max_epochs != 0), run.log)
+
+
+def _phases(run: _Run, max_epochs: int | None) -> None:
+    saved = run.workdir.load() if run.workdir else None
+    at, done = -1, 0
+    if saved:
+        state, run.log = saved
+        at, done = int(str(state["phase"])), int(str(state["epochs"]))
+        run.load(state)  # so that code between finished phases finds a trained learner when it runs again
+        run.log.append({"event": "resume", "phase": at, "epochs_kept": done})
+    for number, phase in _numbered(run):
+        if number < at:
+            continue
+        if number == at and saved:
+            run.load(saved[0])  # the replayed code between phases leaves no trace
+        epochs = phase.epochs if max_epochs is None else min(phase.epochs, max_epochs)
+        _phase(run, number, phase, epochs, done if number == at else 0)
+
+
+def _numbered(run: _Run) -> Iterator[tuple[int, Phase]]:
+    """Phases with their numbers; the code before each runs under a seed of its own."""
+    phases = iter(run.learner.phases())
+    number = 0
+    while True:
+        torch.manual_seed(derive(run.runtime.seed, "between", number))
+        phase = next(phases, None)
+        if phase is None:
+            return
+        yield number, phase
+        number += 1
+
+
+def _phase(run: _Run, number: int, phase: Phase, epochs: int, done: int) -> None:
+    images = run.train if phase.on == "train" else run.held_out
+    if images is None or (run.learner.held_out and run.held_out is None):
+        raise WorkError(f"the phase {phase.name!r} needs normal images held out of training, and none were given")
+    if done == 0:
+        run.best, run.best_value = None, math.inf
+    for epoch in range(done, epochs):
+        started = time.perf_counter()
+        before = health.watch(run.learner) if run.check and epoch == 0 else None
+        losses = _epoch(run, number, phase, images, epoch, epochs)
+        where = f"epoch {epoch + 1} of the phase {phase.name!r}"
+        health.check_finite(losses, where)
+        if before is not None:
+            health.check_moved(run.learner, before, where)
+        record: Record = {"event": "epoch", "phase": phase.name, "epoch": epoch + 1, "losses": losses}
+        record |= _select(run, phase, where)
+        if run.on_epoch is not None:
+            record["on_epoch"] = run.on_epoch(_freeze(run.learner))
+        run.log.append({**record, "seconds": round(time.perf_counter() - started, 3)})
+        run.save(number, epoch + 1)
+    if run.best is not None:
+        install(run.learner, run.best)
+        run.log.append({"event": "select", "phase": phase.name, "criterion": run.best_value})
+    run.best, run.best_value = None, math.inf
+
+
+def _epoch(run: _Run, number: int, phase: Phase, images: Batches, epoch: int, epochs: int) -> dict[str, float]:
+    """Run the step on every minibatch; return each loss's mean over images."""
+    torch.manual_seed(derive(run.runtime.seed, "draws", number, epoch))
+    visit = order(len(images), run.runtime.seed, number, epoch)
+    starts = range(0, len(visit), phase.batch_size)
+    if phase.drop_last and len(visit) % phase.batch_size:
+        starts = starts[:-1]
+    if not len(starts):
+        raise WorkError(f"the phase {phase.name!r} needs at least {phase.batch_size} images a batch, got {len(visit)}")
+    run.learner.train()
+    sums: dict[str, Tensor] = {}
+    seen = 0
+    for i, start in enumerate(starts):
+        index = visit[start : start + phase.batch_size]
+        run.learner.clock = epoch + i / len(starts)
+        with run.runtime.autocast():
+            losses = phase.step(batch(images, index, run.device))
+        for name, loss in losses.items():
+            sums[name] = sums.get(name, torch.zeros((), device=run.device)) + loss.detach() * len(index)
+        seen += len(index)
+        run.progress(
+            f"training ({phase.name})", epoch * len(starts) + i + 1, epochs * len(starts), f"epoch {epoch + 1}"
+        )
+    run.learner.clock = float(epoch + 1)
+    if phase.after_epoch is not None:
+        phase.after_epoch()
+    return {name: (total / seen).item() for name, total in sums.items()}
+
+
+def _select(run: _Run, phase: Phase, where: str) -> dict[str, object]:
+    """Evaluate the criterion on held-out normals and keep the learner if it is the best of its phase."""
+    if run.held_out is None or not run.learner.held_out:
+        return {}
+    run.learner.eval()
+    total = 0.0
+    for start in range(0, len(run.held_out), phase.batch_size):
+        index = np.arange(start, min(start + phase.batch_size, len(run.held_out)))
+        value = run.learner.criterion(batch(run.held_out, index, run.device))
+        if value is None:
+            return {}
+        total += value.item() * len(index)
+    criterion = total / len(run.held_out)
+    health.check_finite({"held-out criterion": criterion}, where)
+    if criterion < run.best_value:
+        run.best_value, run.best = criterion, copy_tensors(run.learner.state_dict())
+    return {"criterion": criterion}
+
+
+def _finish(run: _Run, *, trained: bool) -> Scorer:
+    """Freeze the scorer, after a look at what it does to a few training images."""
+    run.learner.eval()
+    sample = np.linspace(0, len(run.train) - 1, min(SAMPLE, len(run.train))).round().astype(np.int64)
+    scorer = _freeze(run.learner)
+    if run.check and trained:
+        health.check_latent(run.learner, batch(run.train, sample, run.device))
+        with torch.no_grad():
+            health.check_scores(
+                torch.cat(
+                    [
+                        scorer(batch(run.train, part, run.device))
+                        for part in np.split(sample, range(64, len(sample), 64))
+                    ]
+                )
+            )
+    return scorer
+
+
+def _freeze(learner: Learner) -> Scorer:
+    """A copy of the learner's scorer that training does not change."""
+    with seeded(0):
+        scorer = copy.deepcopy(learner.scorer())
+    return scorer.requires_grad_(False).eval()
+
+
+def batch(images: Batches, index: np.ndarray, device: torch.device) -> Tensor:
+    """Images (B, C, H, W) in [0, 1] on the device."""
+    return to_unit(images.take(index).to(device))

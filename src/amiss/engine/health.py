@@ -1,0 +1,72 @@
+"""Signs that training went wrong, each with what to do about it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from amiss.contracts import Learner, WorkError
+from amiss.engine.state import steppers
+
+SAME = 1e-6
+"""Scores whose spread is below this share of their size are constant."""
+
+COLLAPSED = 1e-2
+"""Codes that differ between images by less than this share of their size are one code."""
+
+
+def check_finite(losses: dict[str, float], where: str) -> None:
+    """Raise WorkError if a loss is not a finite number."""
+    for name, value in losses.items():
+        if not math.isfinite(value):
+            raise WorkError(
+                f"training broke down in {where}: the loss {name!r} is {value}; lower the learning rate, "
+                f"or train in float32 if bfloat16 was chosen"
+            )
+
+
+def watch(learner: nn.Module) -> dict[str, Tensor]:
+    """Copy the trainable parameters, to see later which of them moved."""
+    return {name: p.detach().clone() for name, p in learner.named_parameters() if p.requires_grad}
+
+
+def check_moved(learner: nn.Module, before: dict[str, Tensor], where: str) -> None:
+    """Raise WorkError if an optimizer that stepped owns a parameter that no gradient ever reached."""
+    stepped = [o for o in steppers(learner).values() if isinstance(o, Optimizer) and o.state]
+    owned = {id(p) for o in stepped for group in o.param_groups for p in group["params"]}
+    for name, p in learner.named_parameters():
+        if id(p) in owned and name in before and p.numel() and torch.equal(p, before[name]):
+            raise WorkError(
+                f"{name} did not move in {where}: no gradient reaches this layer; check that the images are not all "
+                f"alike, and that a method of your own uses the layer in its loss"
+            )
+
+
+def check_latent(learner: Learner, x: Tensor) -> None:
+    """Raise WorkError if images (B, C, H, W) all have the same code."""
+    with torch.no_grad():
+        z = learner.latent(x)
+    if z is None or len(z) < 2:
+        return
+    z = z.flatten(1).double()
+    spread, size = (z - z.mean(0)).square().mean().sqrt().item(), z.square().mean().sqrt().item()
+    if spread <= COLLAPSED * size:
+        raise WorkError(
+            f"the latent code collapsed: between {len(x)} training images it varies by {spread:.2g} at a size of "
+            f"{size:.2g}; check that the images are not all alike, train longer, or change the learning rate"
+        )
+
+
+def check_scores(scores: Tensor) -> None:
+    """Raise WorkError if the scores (N,) of training images are not finite or do not vary."""
+    if not bool(scores.isfinite().all()):
+        raise WorkError("the detector gives scores that are not finite; lower the learning rate and train again")
+    spread, size = (scores.max() - scores.min()).item(), scores.abs().max().item()
+    if len(scores) > 1 and spread <= SAME * size:
+        raise WorkError(
+            f"the detector gives every training image the same score ({scores[0].item():.6g}); check that the images "
+            f"are not all alike, train longer, or try another method"
+        )

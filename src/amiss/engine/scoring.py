@@ -1,0 +1,46 @@
+"""Runs a scorer over images in micro-batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from amiss.contracts import Progress, Scorer
+from amiss.engine.fitting import Batches, batch
+from amiss.engine.progress import silent
+
+MICRO_BATCH = 64
+"""Images scored at once; larger batches are slower on a CPU."""
+
+
+def score_images(scorer: Scorer, images: Batches, progress: Progress = silent) -> np.ndarray:
+    """Scores (N,) in float64 of N images, higher = more anomalous."""
+    return _collect(lambda x: {"score": scorer(x)}, scorer, images, progress)["score"]
+
+
+def score_terms(scorer: Scorer, images: Batches, progress: Progress = silent) -> dict[str, np.ndarray]:
+    """Every part of the score by name, each (N,) in float64."""
+    return _collect(scorer.terms, scorer, images, progress)
+
+
+def device_of(scorer: Scorer) -> torch.device:
+    """Where the scorer lies; the CPU if it has no memory."""
+    return next((t.device for t in (*scorer.parameters(), *scorer.buffers())), torch.device("cpu"))
+
+
+def _collect(
+    run: Callable[[Tensor], dict[str, Tensor]], scorer: Scorer, images: Batches, progress: Progress
+) -> dict[str, np.ndarray]:
+    device = device_of(scorer)
+    parts: dict[str, list[np.ndarray]] = {}
+    # A scorer that needs gradients enables them itself, which inference mode would forbid.
+    with torch.no_grad():
+        for start in range(0, len(images), MICRO_BATCH):
+            index = np.arange(start, min(start + MICRO_BATCH, len(images)))
+            for name, values in run(batch(images, index, device)).items():
+                parts.setdefault(name, []).append(values.double().cpu().numpy())
+            progress("scoring", int(index[-1]) + 1, len(images), "")
+    return {name: np.concatenate(values) for name, values in parts.items()}

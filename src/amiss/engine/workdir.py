@@ -1,0 +1,81 @@
+"""The folder of an unfinished fit: its plan, its checkpoint and its log."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from amiss.contracts import InputError, WorkError
+from amiss.data.atomic import write_atomic
+from amiss.engine.state import State
+
+Record = dict[str, object]
+Plan = dict[str, str]
+
+
+class Workdir:
+    """Holds what a killed fit needs to go on, and nothing once the fit is finished."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoint = path / "checkpoint.pt"
+        self.log = path / "log.jsonl"
+        self.plan = path / "plan.json"
+
+    def open(self, plan: Plan, *, resume: bool) -> None:
+        """Start in an empty folder, or go on in one whose plan is the same.
+
+        Raises InputError if the folder holds an unfinished fit and `resume` is not set, or by name for whatever changed
+        since: data, options, versions, thread count.
+        """
+        if self.plan.exists():
+            if not resume:
+                raise InputError(
+                    f"{self.path} holds an unfinished fit: give --resume to go on with it, or --overwrite to start anew"
+                )
+            self._compare(json.loads(self.plan.read_text("utf-8")), plan)
+            return
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot write {self.path}: {error.strerror}; choose another output") from error
+        text = json.dumps(plan, indent=2, sort_keys=True)
+        write_atomic(self.plan, lambda file: file.write(text.encode()))
+
+    def _compare(self, old: Mapping[str, str], new: Plan) -> None:
+        for name in sorted({*old, *new}):
+            if old.get(name) != new.get(name):
+                raise InputError(
+                    f"cannot resume {self.path}: {name} was {old.get(name, 'not set')} and is now "
+                    f"{new.get(name, 'not set')}; restore it, or give --overwrite to start anew"
+                )
+
+    def save(self, state: State, log: Sequence[Record]) -> None:
+        """Write the checkpoint, which holds the log too, then the log as JSON lines."""
+        write_atomic(self.checkpoint, lambda file: torch.save({**state, "log": json.dumps(log)}, file))
+        self.write_log(log)
+
+    def write_log(self, log: Sequence[Record]) -> None:
+        """Write the records as JSON lines."""
+        text = "".join(json.dumps(record) + "\n" for record in log)
+        write_atomic(self.log, lambda file: file.write(text.encode()))
+
+    def load(self) -> tuple[State, list[Record]] | None:
+        """Read the checkpoint and its log, if there is one; raises WorkError if it cannot be read."""
+        if not self.checkpoint.exists():
+            return None
+        try:
+            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            return state, json.loads(state.pop("log"))
+        except Exception as error:
+            raise WorkError(
+                f"{self.checkpoint} cannot be read ({type(error).__name__}): give --overwrite to start anew"
+            ) from error
+
+    def remove(self) -> None:
+        """Delete the folder, once what it was for is safe elsewhere."""
+        shutil.rmtree(self.path, ignore_errors=False)

@@ -1,0 +1,136 @@
+"""GradCon: an autoencoder whose decoder gradients are constrained to one direction; anomalies leave it.
+
+G. Kwon, M. Prabhushankar, D. Temel, G. AlRegib, "Backpropagated Gradient Representations for Anomaly Detection",
+ECCV 2020, https://arxiv.org/abs/2007.09507. Where the paper is silent the authors' code decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from amiss.contracts import ImageSpec, InputError, Learner, Losses, Method, Phase, Scorer
+from amiss.engine.descend import descend
+from amiss.nets.conv_autoencoder import ConvAutoencoder, ConvVAE
+from amiss.objectives.gradients import gradient_cosines, misalignment, transposed_layers
+from amiss.objectives.reconstruction import CrossEntropy, ReconstructionLoss, SquaredError
+
+
+@dataclass(frozen=True)
+class GradCon(Method):
+    """Hyperparameters of GradCon."""
+
+    alpha: float = 0.03
+    """Weight of the gradient loss in training; 0 trains the plain autoencoder."""
+    beta: float | None = None
+    """Weight of the gradient loss in the score; 4 alpha if not given, as in the paper."""
+    variational: bool = False
+    """Whether the autoencoder is variational, with binary cross entropy and a divergence from the prior."""
+    lr: float = 1e-3
+    """Learning rate of Adam."""
+    batch_size: int = 64
+    """Images per step."""
+    epochs: int = 50
+    """Passes over the training images; the authors' code makes 1000."""
+
+    def learner(self, spec: ImageSpec, known: Tensor | None = None) -> GradConLearner:
+        """Make the learner; raises InputError for sides that are odd or outside 16 to 256, and for known anomalies."""
+        if known is not None:
+            raise InputError("gradcon learns from normal images only: it cannot use known anomalies")
+        return GradConLearner(self, spec)
+
+
+PRESETS: dict[str, Method] = {
+    "gradcon_published": GradCon(epochs=1000),
+    "gradcon_vae": GradCon(variational=True),
+    "cae": GradCon(alpha=0.0),
+    "vae": GradCon(alpha=0.0, variational=True),
+}
+
+
+class GradConLearner(Learner):
+    """The autoencoder, and the mean over all iterations of the decoder's weight gradients of J."""
+
+    held_out = True
+    iterations: Tensor
+
+    def __init__(self, hp: GradCon, spec: ImageSpec) -> None:
+        super().__init__()
+        self.hp = hp
+        self.ae = ConvVAE(spec) if hp.variational else ConvAutoencoder(spec)
+        self.error: ReconstructionLoss = CrossEntropy() if hp.variational else SquaredError()
+        self.adam = torch.optim.Adam(self.ae.parameters(), lr=hp.lr)
+        self.weights = [layer.weight for layer in transposed_layers(self.ae.decoder)]  # weights only, decoder only
+        self.reference = nn.ParameterList(nn.Parameter(torch.zeros_like(w), requires_grad=False) for w in self.weights)
+        self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
+
+    def phases(self) -> Iterator[Phase]:
+        """One phase: the whole objective from the first step on."""
+        yield Phase("autoencoder", self.step, self.hp.epochs, self.hp.batch_size)
+
+    def losses(self, x: Tensor, create_graph: bool) -> Losses:
+        """L, Omega and L_grad of a batch (B, C, H, W), scalars."""
+        z, omega = self.ae.encode(x)
+        losses = {"recon": self.error(x, self.ae.decoder(z)).mean(), "latent": omega.mean()}
+        if self.hp.alpha and self.iterations > 0:  # L_grad is left out in the first iteration
+            gradients = torch.autograd.grad(losses["recon"], self.weights, create_graph=create_graph, retain_graph=True)
+            losses["grad"] = misalignment(gradients, list(self.reference))  # Eq. 6
+        return losses
+
+    def objective(self, losses: Losses) -> Tensor:
+        """J = L + Omega + alpha L_grad."""
+        total = losses["recon"] + losses["latent"]
+        return total + self.hp.alpha * losses["grad"] if "grad" in losses else total
+
+    def step(self, x: Tensor) -> Losses:
+        """Descend J, then take its gradient into the reference."""
+        losses = self.losses(x, create_graph=True)
+        descend(self.objective(losses), self.adam)
+        self.iterations += 1
+        with torch.no_grad():
+            for mean, weight in zip(self.reference, self.weights, strict=True):
+                mean.lerp_(weight.grad, 1 / self.iterations)  # the mean of all gradients of J so far
+        return losses
+
+    def criterion(self, x: Tensor) -> Tensor:
+        """J of held-out normal images, with their batch gradient against the current reference."""
+        return self.objective(self.losses(x, create_graph=False)).detach()
+
+    def latent(self, x: Tensor) -> Tensor:
+        """Inputs of the decoder (B, 64, h, w)."""
+        return self.ae.encode(x)[0]
+
+    def scorer(self) -> Scorer:
+        """L + beta L_grad of each image alone."""
+        beta = 4 * self.hp.alpha if self.hp.beta is None else self.hp.beta
+        return GradConScorer(self.ae, self.error, list(self.reference), beta)
+
+
+class GradConScorer(Scorer):
+    """Reconstruction error plus beta times the misalignment of the image's own decoder gradients."""
+
+    def __init__(
+        self, ae: ConvAutoencoder | ConvVAE, error: ReconstructionLoss, reference: Sequence[Tensor], beta: float
+    ) -> None:
+        super().__init__()
+        transposed_layers(ae.decoder)
+        self.ae, self.error, self.beta = ae, error, beta
+        self.reference = nn.ParameterList(reference)
+        self.weights = {"recon": 1.0, "grad": beta}
+
+    def terms(self, x: Tensor) -> dict[str, Tensor]:
+        """recon (L), latent (Omega), grad (L_grad) and its layers grad.1, next to the code, to grad.4; each (B,)."""
+        z, omega = self.ae.encode(x.contiguous(memory_format=torch.channels_last))
+        recon, cosines = gradient_cosines(self.ae.decoder, z, x, self.error, list(self.reference))
+        by_layer = {f"grad.{i}": -cosine for i, cosine in enumerate(cosines, start=1)}
+        return {"recon": recon, "latent": omega, "grad": -torch.stack(cosines).mean(0), **by_layer}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """L + beta L_grad, (B,); with beta = 0 the reconstruction error alone."""
+        if self.beta == 0:
+            return self.error(x, self.ae(x))
+        terms = self.terms(x)
+        return terms["recon"] + self.beta * terms["grad"]

@@ -1,0 +1,144 @@
+"""Gradients of a decoder's weights as representations (Kwon et al., ECCV 2020): their misalignment with a reference.
+
+In training the gradient is that of a batch, and autograd takes it. In scoring it is that of each image alone; there it
+is written out as forward operations over the batch, which needs no autograd, runs at a small multiple of a forward
+pass, can be exported, and is itself differentiable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from amiss.contracts import InputError
+from amiss.objectives.reconstruction import ReconstructionLoss
+
+EPS = 1e-8
+"""Norms below this count as this, as in torch's cosine similarity."""
+
+
+def misalignment(gradients: Sequence[Tensor], reference: Sequence[Tensor]) -> Tensor:
+    """Negative mean cosine over layers between two lists of gradients, a scalar in [-1, 1].  (Eq. 6)"""
+    cosines = [
+        F.cosine_similarity(g.flatten(), r.flatten(), dim=0, eps=EPS) for g, r in zip(gradients, reference, strict=True)
+    ]
+    return -torch.stack(cosines).mean()
+
+
+def transposed_layers(decoder: nn.Sequential) -> list[nn.ConvTranspose2d]:
+    """Return the decoder's transposed convolutions, next to the code first.
+
+    Raises InputError unless the decoder alternates plain ConvTranspose2d with ReLU and ends in Sigmoid. A layer that
+    mixes images, as batch normalisation does, has no gradient of one image alone.
+    """
+    layers: list[nn.ConvTranspose2d] = []
+    last = len(decoder) - 1
+    for i, module in enumerate(decoder):
+        wanted = nn.ConvTranspose2d if i % 2 == 0 else nn.Sigmoid if i == last else nn.ReLU
+        plain = not isinstance(module, nn.ConvTranspose2d) or (
+            module.groups == 1
+            and module.dilation == (1, 1)
+            and module.output_padding == (0, 0)
+            and module.padding_mode == "zeros"
+        )
+        if type(module) is not wanted or not plain:
+            raise InputError(
+                f"layer {i} of the decoder is {module}, which per-image gradients do not support: the decoder must "
+                f"alternate ConvTranspose2d (no groups, dilation or output padding) with ReLU and end in Sigmoid"
+            )
+        if isinstance(module, nn.ConvTranspose2d):
+            layers.append(module)
+    if last % 2 == 0:
+        raise InputError(f"the decoder ends in {decoder[last]}: it must end in Sigmoid")
+    return layers
+
+
+def gradient_cosines(
+    decoder: nn.Sequential, code: Tensor, x: Tensor, error: ReconstructionLoss, reference: Sequence[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """Reconstruction error of each image, and the cosine of its own weight gradients with the reference.
+
+    decoder: alternating transposed convolutions and ReLUs, ending in Sigmoid (`transposed_layers` checks it).
+    code: decoder inputs (B, C_1, h, w). x: images (B, C, H, W) in [0, 1]. reference: a tensor per layer, shaped as its
+    weight.
+    Returns the errors (B,) and one (B,) per layer, next to the code first; biases do not enter.
+    """
+    layers = transposed_layers(decoder)
+    inputs, y = _forward(layers, code)
+    cosines: list[Tensor] = []
+    delta = error.delta(x, y)
+    for i in reversed(range(len(layers))):
+        unit = reference[i] / reference[i].norm().clamp_min(EPS)
+        dot, square, back = _layer(layers[i], inputs[i], delta, unit, propagate=i > 0)
+        cosines.append(dot / square.clamp_min(EPS**2).sqrt())
+        if i > 0:
+            delta = back * (inputs[i] > 0)
+    return error(x, y), cosines[::-1]
+
+
+def _forward(layers: Sequence[nn.ConvTranspose2d], code: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Inputs of all layers, channels last in memory, and the output in (0, 1)."""
+    inputs = [code.contiguous(memory_format=torch.channels_last)]
+    for layer in layers[:-1]:
+        inputs.append(layer(inputs[-1]).relu())
+    return inputs, upsample(layers[-1], inputs[-1]).sigmoid()
+
+
+def _layer(
+    layer: nn.ConvTranspose2d, x: Tensor, delta: Tensor, unit: Tensor, *, propagate: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of one layer: <G, unit> (B,), |G|^2 (B,), and the derivative by the layer's input (B, C_in, h, w).
+
+    G (C_in, C_out k k) is the weight gradient of one image: X^T P, with the input X (h w, C_in) and the patches P of
+    the output's derivative (h w, k k C_out). The squared norm comes from G or from the Gram matrices X X^T and P P^T,
+    whichever needs fewer multiplications; with the latter a convolution with `unit` gives the inner product.
+    """
+    c_in, width = layer.in_channels, layer.out_channels * layer.kernel_size[0] * layer.kernel_size[1]
+    positions = x.shape[2] * x.shape[3]
+    rows = x.permute(0, 2, 3, 1).flatten(1, 2)
+    patches = _patches(layer, delta, x.shape[2], x.shape[3])
+    if positions * (c_in + width) >= c_in * width:
+        gradient = torch.bmm(rows.transpose(1, 2), patches).flatten(1)
+        back = _correlate(layer, delta, layer.weight) if propagate else delta
+        return gradient @ unit.permute(0, 2, 3, 1).flatten(), gradient.square().sum(1), back
+    square = (torch.bmm(rows, rows.transpose(1, 2)) * torch.bmm(patches, patches.transpose(1, 2))).sum((1, 2))
+    both = _correlate(layer, delta, torch.cat([layer.weight, unit]) if propagate else unit)
+    dot = (both[:, -c_in:] * x).sum((1, 2, 3))
+    return dot, square, both[:, :c_in]
+
+
+def _correlate(layer: nn.ConvTranspose2d, delta: Tensor, weight: Tensor) -> Tensor:
+    """The transpose of the layer: a convolution by a weight shaped (any, C_out, k, k)."""
+    weight = weight.contiguous(memory_format=torch.channels_last)
+    return F.conv2d(delta, weight, stride=layer.stride, padding=layer.padding)
+
+
+def _patches(layer: nn.ConvTranspose2d, delta: Tensor, h: int, w: int) -> Tensor:
+    """The k x k patches of delta (B, C, H, W) that each input position feeds, (B, h w, k k C): row, column, channel."""
+    (kh, kw), (sh, sw), (ph, pw) = layer.kernel_size, layer.stride, layer.padding
+    t = F.pad(delta.permute(0, 2, 3, 1), (0, 0, pw, pw, ph, ph)).contiguous()
+    n, rows, columns, c = t.shape
+    if torch.compiler.is_exporting():
+        slices = [t[:, a : a + sh * h : sh, b : b + sw * w : sw] for a in range(kh) for b in range(kw)]
+        return torch.cat([s[:, :h, :w] for s in slices], dim=3).flatten(1, 2)
+    # A row of a patch is one run of kw * C numbers in memory, so a strided view copies it at once.
+    view = t.as_strided((n, h, w, kh, kw * c), (rows * columns * c, sh * columns * c, sw * c, columns * c, 1))
+    return view.reshape(n, h * w, kh * kw * c)
+
+
+_PARITY = torch.tensor([[3, 1, 4], [4, 2, 0]])  # kernel index by output parity and tap; 4 stands for zero
+
+
+def upsample(layer: nn.ConvTranspose2d, x: Tensor) -> Tensor:
+    """The layer's output (B, C_out, H, W); kernel 4, stride 2 runs faster as 3 x 3 convolution and pixel shuffle."""
+    if layer.kernel_size != (4, 4) or layer.stride != (2, 2) or layer.bias is None:
+        return layer(x)
+    taps = F.pad(layer.weight, (0, 1, 0, 1))[:, :, _PARITY][:, :, :, :, _PARITY]  # (C_in, C_out, 2, 3, 2, 3)
+    kernel = taps.permute(1, 2, 4, 0, 3, 5).reshape(4 * layer.out_channels, layer.in_channels, 3, 3)
+    kernel = kernel.contiguous(memory_format=torch.channels_last)
+    y = F.pixel_shuffle(F.conv2d(x, kernel, layer.bias.repeat_interleave(4), padding=1), 2)
+    ph, pw = int(layer.padding[0]) - 1, int(layer.padding[1]) - 1
+    return y[:, :, ph : y.shape[2] - ph, pw : y.shape[3] - pw]
