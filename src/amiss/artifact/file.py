@@ -18,7 +18,7 @@ from torch import Tensor
 from amiss import catalog
 from amiss.contracts import ImageSpec, InputError, Method, Scorer
 from amiss.data.atomic import write_atomic
-from amiss.data.decode import Layout
+from amiss.data.images import DEPTHS, Layout
 from amiss.engine.runtime import place, seeded
 from amiss.engine.state import install
 
@@ -121,7 +121,7 @@ def _rebuild(header: Mapping[str, object], tensors: Mapping[str, Tensor], name: 
         method = catalog.from_settings(_object(header["method"]))
         fields = _object(header["layout"])
         spec = ImageSpec(**{key: int(str(value)) for key, value in _object(fields["spec"]).items()})
-        layout = Layout(spec, depth=str(fields["depth"]))
+        layout = Layout(spec, DEPTHS[DEPTHS.index(fields["depth"])])  # type: ignore[arg-type]
         with seeded(0):
             scorer = method.learner(spec).scorer()
         install(scorer, {key[len(_SCORER) :]: value for key, value in tensors.items() if key.startswith(_SCORER)})

@@ -1,11 +1,11 @@
 """Split-conformal decisions: scores of normal images that nothing else saw become p-values, a threshold and labels.
 
 V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning in a Random World", Springer 2005;
-R. Laxhammar, G. Falkman, "Conformal prediction for distribution-independent anomaly detection in streaming vessel data",
-StreamKDD 2010, https://doi.org/10.1145/1833280.1833287.
+R. Laxhammar, G. Falkman, "Conformal prediction for distribution-independent anomaly detection in streaming vessel
+data", StreamKDD 2010, https://doi.org/10.1145/1833280.1833287.
 
-With n calibration scores and a false-alarm rate fpr, at most m = floor(fpr * (n + 1)) of n + 1 exchangeable normal images
-may be flagged: those above the order statistic s_(k), k = n + 1 - m.
+With n calibration scores and a false-alarm rate fpr, at most m = floor(fpr * (n + 1)) of n + 1 exchangeable normal
+images may be flagged: those above the order statistic s_(k), k = n + 1 - m.
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ TOLERANCE = 1e-5
 
 
 def allowed(fpr: float, n: int) -> int:
-    """Return m = floor(fpr * (n + 1)), how many of n + 1 normal images may be flagged, exactly in the decimals of `fpr`.
+    """Return m = floor(fpr * (n + 1)), how many of n + 1 normal images may be flagged.
 
-    Raises InputError unless fpr lies strictly between 0 and 1.
+    The product is exact in the decimals of `fpr`: 0.01 * 100 is 1. Raises InputError unless fpr lies strictly between
+    0 and 1.
     """
     return floor(_exact(fpr) * (n + 1))
 
 
 def needed(fpr: float) -> int:
-    """Return the smallest number of calibration images n with floor(fpr * (n + 1)) >= 1; raises InputError as `allowed`."""
+    """Return the smallest n of calibration images with floor(fpr * (n + 1)) >= 1; raises InputError as `allowed`."""
     return max(1, ceil(1 / _exact(fpr)) - 1)
 
 
 def smallest_rate(n: int) -> Decimal:
-    """Return the smallest false-alarm rate that n calibration images support, 1 / (n + 1), rounded up to four digits."""
+    """Return the smallest false-alarm rate that n calibration images support: 1 / (n + 1), rounded up to 4 digits."""
     return Context(prec=4, rounding=ROUND_CEILING).divide(Decimal(1), Decimal(n + 1)).normalize()
 
 
@@ -54,7 +55,7 @@ def calibration_size(n: int, fpr: float | None) -> int:
         raise InputError(f"{n} image was given: calibration and training need at least 2, and {2 * need} for fpr={fpr}")
     if need > n // 2:
         raise InputError(
-            f"fpr={fpr} needs {need} calibration images, at most half of all: that is {2 * need} images and {n} were given, "
+            f"fpr={fpr} needs {need} calibration images, at most half of all: {2 * need} images, and {n} were given, "
             f"whose smallest rate is fpr={smallest_rate(n // 2)} (fpr=None gives scores without a decision)"
         )
     return max(n // 5, need)
@@ -65,9 +66,9 @@ class Calibration:
     """Scores of n calibration normals, sorted ascending (n,), and the decision that is made from them.
 
     fpr: promised false-alarm rate, strictly between 0 and 1; None gives scores and p-values without a decision.
-    manual: a threshold set by hand, which takes the place of the rate's.
-    Raises InputError for scores that are not finite or not (n,), for a rate out of range or too small for n, and where both
-    a rate and a manual threshold are given.
+    manual: a threshold set by hand, which takes the place of the rate's. Raises InputError for scores that are not
+    finite or not (n,), for a rate out of range or too small for n, and where both a rate and a manual threshold are
+    given.
     """
 
     scores: NDArray[np.float64]
@@ -117,8 +118,8 @@ class Calibration:
     def threshold(self) -> float | None:
         """Images that score above this are labelled 1: the manual threshold, or the rate's; None without either.
 
-        The rate's is the midpoint between s_(k) and the next strictly larger calibration score. Above the largest score it is
-        s_(n) plus the tolerance, and at least the next float.
+        The rate's is the midpoint between s_(k) and the next strictly larger calibration score. Above the largest
+        score it is s_(n) plus the tolerance, and at least the next float.
         """
         if self.fpr is None:
             return self.manual
@@ -134,10 +135,10 @@ class Calibration:
 
     @property
     def false_alarm_rate(self) -> float | None:
-        """Expected share of new normals above the threshold, (1 + calibration scores above it) / (n + 1); None without one.
+        """Share of new normals to expect above the threshold: (1 + calibration scores above it) / (n + 1), or None.
 
-        Under a rate it is the promise (floor(fpr * (n + 1)) / (n + 1) without ties); for a manual threshold, an estimate on
-        the safe side: the same count without the one is unbiased.
+        Under a rate it is the promise (floor(fpr * (n + 1)) / (n + 1) without ties); for a manual threshold, an
+        estimate on the safe side: the same count without the one is unbiased.
         """
         if self.threshold is None or self.n == 0:
             return None
@@ -158,15 +159,15 @@ class Calibration:
         return (finite(scores, "scores") > self.threshold).astype(np.int64)
 
     def p_value(self, scores: ArrayLike) -> NDArray[np.float64]:
-        """Share of n + 1 normals that would score at least as high, (N,) in (0, 1]: (1 + calibration scores >= s) / (n + 1).
+        """Share of n + 1 normals that score at least as high: (1 + calibration scores >= s) / (n + 1), (N,) in (0, 1].
 
-        Ties count against the image, so a label 1 at rate fpr implies a p-value of at most fpr. Raises InputError without
-        calibration scores.
+        Ties count against the image, so a label 1 at rate fpr implies a p-value of at most fpr. Raises InputError
+        without calibration scores.
         """
         return (1 + self.n - self._below(scores)) / (self.n + 1)
 
     def normal_percentile(self, scores: ArrayLike) -> NDArray[np.float64]:
-        """Percentage of calibration scores strictly below each score, (N,) in [0, 100]; raises InputError as `p_value`."""
+        """Percentage of calibration scores strictly below each, (N,) in [0, 100]; raises InputError as `p_value`."""
         return 100 * self._below(scores) / self.n
 
     def _below(self, scores: ArrayLike) -> NDArray[np.int64]:

@@ -9,15 +9,17 @@ from amiss.contracts import InputError
 
 
 def realised_interval(fpr: float, n: int, level: float = 0.9) -> tuple[float, float]:
-    """Return the central interval of the false-alarm rate of the order-statistic rule over calibration sets of n images.
+    """Return the central interval of the order-statistic rule's false-alarm rate over calibration sets of n images.
 
-    For continuous scores the rate follows Beta(m, n + 1 - m), m = floor(fpr * (n + 1)), whatever the scores' distribution
-    (Vovk, "Conditional validity of inductive conformal predictors", ACML 2012). Raises InputError where m is 0 or the level
-    is not in (0, 1).
+    For continuous scores the rate follows Beta(m, n + 1 - m), m = floor(fpr * (n + 1)), whatever the scores'
+    distribution (Vovk, "Conditional validity of inductive conformal predictors", ACML 2012). Raises InputError where
+    m is 0 or the level is not in (0, 1).
     """
     m = allowed(fpr, n)
     if m == 0 or not 0 < level < 1:
-        raise InputError(f"fpr={fpr} with {n} images at level {level}: fpr * (n + 1) must reach 1, the level lie in (0, 1)")
+        raise InputError(
+            f"fpr={fpr} with {n} images at level {level}: fpr * (n + 1) must reach 1, the level lie in (0, 1)"
+        )
     return _quantile((1 - level) / 2, m, n), _quantile((1 + level) / 2, m, n)
 
 

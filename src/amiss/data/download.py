@@ -46,7 +46,7 @@ def measure(path: Path, checksum: str) -> str:
     """
     algorithm = checksum.partition(":")[0]
     if algorithm not in ALGORITHMS:
-        raise InputError(f"The checksum {checksum!r} is not one of {', '.join(f'{name}:...' for name in ALGORITHMS)}")
+        raise InputError(f"the checksum {checksum!r} is not one of {', '.join(f'{name}:...' for name in ALGORITHMS)}")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
     return f"{algorithm}:{digest.hexdigest()}"
@@ -193,10 +193,10 @@ def _install(part: Path, destination: Path, size: int | None, checksum: str, sou
 
 def _interrupted(url: str, part: Path, why: str) -> str:
     kept = f"{part} keeps what arrived, " if part.exists() else ""
-    return f"The download of {url} was interrupted ({why}); {kept}run the same command again to continue"
+    return f"the download of {url} was interrupted ({why}); {kept}run the same command again to continue"
 
 
 def _disk(path: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk of {path.parent} is full; make room and run the same command again"
+        return f"the disk of {path.parent} is full; make room and run the same command again"
     return f"{error.filename or path} cannot be read or written: {error.strerror or error}"

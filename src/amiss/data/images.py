@@ -45,8 +45,8 @@ class Skipped(NamedTuple):
 
 def digest(image: NDArray[np.generic]) -> bytes:
     """Return 32 hexadecimal characters that are equal for two images (C, H, W) of one layout iff their pixels are."""
-    if image.dtype.kind == "f":
-        image = image + np.float32(0)  # -0.0 and 0.0 are the same pixel, but not the same bytes
+    if image.dtype == np.float32:
+        image = np.add(image, 0, dtype=np.float32)  # -0.0 and 0.0 are the same pixel, but not the same bytes
     return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).hexdigest().encode()
 
 

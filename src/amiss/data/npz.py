@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from amiss.contracts import InputError
@@ -21,15 +22,17 @@ def read_npz(path: Path, rank: Literal[1, 3]) -> NDArray[np.uint8]:
     damaged, or holds anything but one array of unsigned bytes of this rank.
     """
     try:
-        with np.load(path, allow_pickle=False) as held:
-            names = held.files
-            array = held[names[0]] if len(names) == 1 else None
+        with path.open("rb") as file:  # np.load would leave a damaged file open
+            held = np.load(file, allow_pickle=False)
+            arrays = [held[name] for name in held.files[:2]] if isinstance(held, NpzFile) else []
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; an npz file is expected") from error
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path} cannot be read as an npz file: {error}") from error
-    if array is None:
-        raise InputError(f"{path} holds {len(names)} arrays; exactly one is expected")
+    if len(arrays) != 1:
+        what = f"holds {len(held)} arrays" if isinstance(held, NpzFile) else "is a single npy array"
+        raise InputError(f"{path} {what}; an npz file with one array is expected")
+    array = arrays[0]
     if array.dtype != np.uint8 or array.ndim != rank or array.size == 0:
         raise InputError(
             f"{path} holds an array of {array.dtype} and shape {array.shape}; uint8 of "

@@ -1,6 +1,6 @@
 """The known data sets: official files with their addresses, lengths and checksums.
 
-The SHA-256 of MNIST's, Fashion-MNIST's and CIFAR-10's files and of KMNIST's npz test files were taken of official files,
+The SHA-256 of the files of MNIST, Fashion-MNIST and CIFAR-10 and KMNIST's npz test files were taken of official files,
 proved by the MD5 or SHA-1 that is published. Those of KMNIST's idx form and of CIFAR-10's archive are the ones that
 TensorFlow Datasets records. For KMNIST's npz training files only one MD5 is known, that of S. Wenkel's CMNIST script
 (2019), whose MD5 of the test files is right: they are checked by it, but `get` takes the idx form.

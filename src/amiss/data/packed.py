@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import overload
@@ -26,11 +27,11 @@ class PackedText(Sequence[str]):
     def pack(cls, texts: Iterable[str], prefix: str = "") -> PackedText:
         """Pack `texts`; each is read back as prefix + text."""
         data = bytearray()
-        ends: list[int] = []
+        ends = array("q")
         for text in texts:
             data += text.encode("utf-8", "surrogateescape")  # file names need not be valid text
             ends.append(len(data))
-        return cls(np.frombuffer(bytes(data), dtype=np.uint8), np.array(ends, dtype=np.int64), prefix)
+        return cls(np.frombuffer(data, dtype=np.uint8), np.frombuffer(ends, dtype=np.int64), prefix)
 
     def __len__(self) -> int:
         return len(self._ends) if self._index is None else len(self._index)
@@ -43,10 +44,9 @@ class PackedText(Sequence[str]):
         if isinstance(i, slice):
             return self.take(np.arange(len(self))[i])
         at = range(len(self))[i] if self._index is None else int(self._index[i])
-        return self._prefix + self.tail(at)
+        return self._prefix + self._tail(at)
 
-    def tail(self, at: int) -> str:
-        """Return text `at` of the unselected sequence, without the prefix."""
+    def _tail(self, at: int) -> str:
         start = int(self._ends[at - 1]) if at else 0
         return self._data[start : int(self._ends[at])].tobytes().decode("utf-8", "surrogateescape")
 

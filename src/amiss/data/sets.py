@@ -74,7 +74,7 @@ def find(name: str) -> DataSet:
             return data_set
     near = difflib.get_close_matches(name, names(), n=1)
     meant = f"did you mean {near[0]}? " if near else ""
-    raise InputError(f"There is no data set {name!r}; {meant}accepted are {', '.join(names())}")
+    raise InputError(f"there is no data set {name!r}; {meant}accepted are {', '.join(names())}")
 
 
 def load(name: str | DataSet, split: SplitName, home: Path | None = None) -> Labelled:
@@ -107,7 +107,7 @@ def _require(data_set: DataSet, part: Part, pixels: NDArray[np.uint8], labels: N
     if len(labels) != len(pixels):
         raise InputError(f"{path} holds {len(pixels)} images, but there are {len(labels)} labels beside it")
     if labels.max() > top:
-        raise InputError(f"The labels beside {path} reach {labels.max()}; {data_set.name} has 0 to {top}")
+        raise InputError(f"the labels beside {path} reach {labels.max()}; {data_set.name} has 0 to {top}")
 
 
 def check(name: str | DataSet, home: Path | None = None) -> list[FileState]:

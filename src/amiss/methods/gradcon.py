@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor, nn
 
 from amiss.contracts import ImageSpec, InputError, Learner, Losses, Method, Phase, Scorer
 from amiss.engine.descend import descend
+from amiss.engine.settings import within
 from amiss.nets.conv_autoencoder import ConvAutoencoder, ConvVAE
 from amiss.objectives.gradients import gradient_cosines, misalignment, transposed_layers
 from amiss.objectives.reconstruction import CrossEntropy, ReconstructionLoss, SquaredError
@@ -35,6 +37,9 @@ class GradCon(Method):
     """Images per step."""
     epochs: int = 50
     """Passes over the training images; the authors' code makes 1000."""
+
+    def __post_init__(self) -> None:
+        within(self, alpha=(0, inf), beta=(0, inf), lr=(1e-12, 10), batch_size=(1, inf), epochs=(0, inf))
 
     def learner(self, spec: ImageSpec, known: Tensor | None = None) -> GradConLearner:
         """Make the learner; raises InputError for sides that are odd or outside 16 to 256, and for known anomalies."""

@@ -51,8 +51,8 @@ def transposed_layers(decoder: nn.Sequential) -> list[nn.ConvTranspose2d]:
             )
         if isinstance(module, nn.ConvTranspose2d):
             layers.append(module)
-    if last % 2 == 0:
-        raise InputError(f"the decoder ends in {decoder[last]}: it must end in Sigmoid")
+    if last % 2 == 0 or not layers:
+        raise InputError(f"the decoder ends in {decoder[last] if layers else 'nothing'}: it must end in Sigmoid")
     return layers
 
 

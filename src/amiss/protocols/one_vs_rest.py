@@ -66,10 +66,11 @@ def balanced(train: Labelled, test: Labelled, normal: int, seed: int) -> OneVsRe
 
 
 def five_folds(train: Labelled, test: Labelled, normal: int, seed: int) -> OneVsRest:
-    """Merge the official sides and cut each class into five folds: 0-2 train, 3 validates, 4 tests, with a balanced test.
+    """Merge the official sides and cut each class into five folds: 0-2 train, 3 validates, 4 is the balanced test.
 
-    GradCon's Fashion-MNIST protocol, after Pidhorskyi et al., NeurIPS 2018. Outliers are drawn at random from fold 4 of all
-    other classes together, equally many as normal test images. Copies the chosen images. Raises InputError as `balanced`.
+    GradCon's Fashion-MNIST protocol, after Pidhorskyi et al., NeurIPS 2018. Outliers are drawn at random from fold 4
+    of all other classes together, equally many as normal test images. Copies the chosen images. Raises InputError as
+    `balanced`.
     """
     name = _class_name(train, normal)
     labels = np.concatenate([train.labels, test.labels])
@@ -80,10 +81,10 @@ def five_folds(train: Labelled, test: Labelled, normal: int, seed: int) -> OneVs
         for i, part in enumerate(np.array_split(members, FOLDS)):
             fold[part] = i
     last = fold == FOLDS - 1
-    chosen = _test_index(np.flatnonzero(last & (labels == normal)), np.flatnonzero(last & (labels != normal)), name, rng)
-    own, selection = (
-        np.flatnonzero(part & (labels == normal)) for part in (fold < FOLDS - 2, fold == FOLDS - 2)
+    chosen = _test_index(
+        np.flatnonzero(last & (labels == normal)), np.flatnonzero(last & (labels != normal)), name, rng
     )
+    own, selection = (np.flatnonzero(part & (labels == normal)) for part in (fold < FOLDS - 2, fold == FOLDS - 2))
     sides = (train.images, test.images)
     test_images, validation, training = (_merge(*sides, index) for index in (chosen, selection, own))
     kept_validation = _unequal(validation, [test_images])
@@ -111,10 +112,10 @@ def _test_index(
 ) -> NDArray[np.int64]:
     if not 0 < len(inliers) <= len(others):
         raise InputError(
-            f"class {name} has {len(inliers)} test images and the other classes {len(others)}: a balanced test needs at "
-            f"least 1 and at least as many others"
+            f"class {name} has {len(inliers)} test images and the other classes {len(others)}: a balanced test needs "
+            f"at least 1 and at least as many others"
         )
-    return np.concatenate([inliers, np.sort(rng.choice(others, len(inliers), replace=False))])
+    return np.sort(np.concatenate([inliers, rng.choice(others, len(inliers), replace=False)]))
 
 
 def _unequal(images: Images, others: Sequence[Images]) -> NDArray[np.int64]:
@@ -125,8 +126,7 @@ def _unequal(images: Images, others: Sequence[Images]) -> NDArray[np.int64]:
 
 
 def _merge(first: Images, second: Images, index: NDArray[np.int64]) -> Images:
-    """Copy of the images at `index`, which counts through both."""
-    index = np.sort(index)
+    """Copy of the images at `index`, ascending, which counts through both."""
     a, b = index[index < len(first)], index[index >= len(first)] - len(first)
     pixels = np.concatenate([first.take(a).numpy(), second.take(b).numpy()])
     return Images(pixels, names=[first.name(int(i)) for i in a] + [second.name(int(i)) for i in b])

@@ -46,16 +46,18 @@ def split(images: Images, *, n_calibration: int, n_held_out: int, seed: int) -> 
     """Split normal images by whole clusters, in an order that only the seed decides.
 
     A cluster is everything that equal pixels or equal group codes connect. Clusters fill calibration until it holds
-    `n_calibration` images, then held-out until `n_held_out`; the rest trains. So a part may exceed its size by less than its
-    last cluster. A cluster that would bring calibration above half of all images, or held-out above half of what
-    calibration left, is passed over and trains.
+    `n_calibration` images, then held-out until `n_held_out`; the rest trains. So a part may exceed its size by less
+    than its last cluster. A cluster that would bring calibration above half of all images, or held-out above half of
+    what calibration left, is passed over for the next.
 
     Raises InputError where fewer than 2 images would train, or where the clusters cannot fill a part; it says how many
     independent images there are.
     """
     n = len(images)
     if n_calibration < 0 or n_held_out < 0:
-        raise InputError(f"{n_calibration} calibration and {n_held_out} held-out images were asked for: at least 0 each")
+        raise InputError(
+            f"{n_calibration} calibration and {n_held_out} held-out images were asked for: at least 0 each"
+        )
     if n - n_calibration - n_held_out < LEAST_TRAINING:
         raise InputError(
             f"{n} {'image was' if n == 1 else 'images were'} given: training needs at least {LEAST_TRAINING}, "
@@ -69,16 +71,14 @@ def split(images: Images, *, n_calibration: int, n_held_out: int, seed: int) -> 
     left = n - int(sizes[taken].sum())
     held = _take(sizes, rest, n_held_out, max(n_held_out, left // 2))
     calibration, held_out = np.isin(cluster, taken), np.isin(cluster, held)
-    parts = Split(*(np.flatnonzero(part).astype(np.int64) for part in (~(calibration | held_out), held_out, calibration)))
-    if (
-        len(parts.calibration) < n_calibration
-        or len(parts.held_out) < n_held_out
-        or len(parts.train) < LEAST_TRAINING
-    ):
+    parts = Split(
+        *(np.flatnonzero(part).astype(np.int64) for part in (~(calibration | held_out), held_out, calibration))
+    )
+    if len(parts.calibration) < n_calibration or len(parts.held_out) < n_held_out or len(parts.train) < LEAST_TRAINING:
         raise InputError(
-            f"the {n} images form {len(sizes)} independent sets of equal or grouped images, the largest of {sizes.max()}: "
-            f"they cannot be divided into {n_calibration} for calibration, {n_held_out} held out and at least "
-            f"{LEAST_TRAINING} for training with each set on one side"
+            f"the {n} images form {len(sizes)} independent sets of equal or grouped images, the largest of "
+            f"{sizes.max()}: they cannot be divided into {n_calibration} for calibration, {n_held_out} held out and at "
+            f"least {LEAST_TRAINING} for training with each set on one side"
         )
     return parts
 

@@ -1,0 +1,61 @@
+# Every verb works from nothing: it makes the virtual environment that it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INPUTS := pyproject.toml constraints.txt
+
+.PHONY: demo test test-all lint core bench mutants results docs clean
+
+demo: $(VENV)/.core  ## the main job on bundled real images
+	$(BIN)/amiss demo
+
+test: $(VENV)/.test  ## the whole suite; what needs an extra is skipped, and says so
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/.all  ## only what `make test` skipped for want of an extra
+	$(BIN)/python -m pytest -m extra
+
+lint: $(VENV)/.lint  ## format, style, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+core: $(VENV)/.core  ## every module imports with nothing but the core dependencies
+	$(BIN)/python scripts/import_all.py
+
+bench: $(VENV)/.test  ## measured ratios, exactness, false alarms, memory, kills; see benchmarks/README.md
+	$(BIN)/python benchmarks/gradcon_ratios.py
+	$(BIN)/python benchmarks/gradcon_exactness.py
+	$(BIN)/python benchmarks/false_alarms.py
+	$(BIN)/python benchmarks/kill_resume.py
+	$(BIN)/python benchmarks/decode_memory.py
+
+mutants: $(VENV)/.test  ## every committed mutant must be killed by a test
+	$(BIN)/python benchmarks/mutants.py
+
+docs: $(VENV)/.core  ## write the tables of docs/ from the committed results
+	$(BIN)/python scripts/make_tables.py
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: $(BIN)/python $(INPUTS)
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.test: $(BIN)/python $(INPUTS)
+	$(PIP) -e ".[test]"
+	touch $@
+
+$(VENV)/.all: $(BIN)/python $(INPUTS)
+	$(PIP) -e ".[test,table]"
+	touch $@
+
+$(VENV)/.lint: $(BIN)/python $(INPUTS)
+	$(PIP) -e ".[lint,test]"
+	touch $@

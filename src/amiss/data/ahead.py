@@ -1,0 +1,38 @@
+"""Work done ahead in threads: results come in order, and a bounded number of them waits."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
+_BATCH = 16  # items per task: handing a task over costs about as much as decoding one small image
+
+
+def map_ahead(work: Callable[[int], T], items: Iterable[int], workers: int | None = None) -> Iterator[T]:
+    """Yield `work(item)` in the order of `items`, computed in `workers` threads; its errors are raised in their turn.
+
+    At most two batches of 16 items per thread are under way or waiting, however many items there are. Threads default
+    to one for each processor, at most 16.
+    """
+    workers = workers or min(16, os.cpu_count() or 1)
+    rest = iter(items)
+    waiting: deque[Future[list[T]]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+        try:
+            while True:
+                while len(waiting) < 2 * workers and (batch := list(islice(rest, _BATCH))):
+                    waiting.append(pool.submit(_each, work, batch))
+                if not waiting:
+                    return
+                yield from waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _each(work: Callable[[int], T], batch: list[int]) -> list[T]:
+    return [work(item) for item in batch]

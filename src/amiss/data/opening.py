@@ -1,0 +1,100 @@
+"""Opening image files that may be broken, hostile, or no images at all."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+from PIL import Image, UnidentifiedImageError
+
+from amiss.contracts import InputError, WorkError
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+MAX_PIXELS = 100_000_000
+_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+@contextmanager
+def opened(path: str) -> Iterator[Image.Image]:
+    """Open an image file with Pillow, header only; whatever goes wrong with it inside the block names the file.
+
+    Raises:
+        InputError: If the file is missing, empty, not an image of an accepted format, larger than 100 megapixels,
+            truncated, or otherwise not decodable.
+        WorkError: If there are too many open files or too little memory to read it.
+    """
+    try:
+        with quiet(), Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise InputError(f"'{path}' has {image.width} x {image.height} pixels; {_LIMIT}")
+            yield image
+    except (InputError, WorkError):
+        raise
+    except Exception as error:  # a broken file makes Pillow raise almost anything
+        raise _named(path, error) from error
+
+
+_LIMIT = f"the limit for one image is {MAX_PIXELS // 1_000_000} megapixels"
+
+
+def _named(path: str, error: Exception) -> InputError | WorkError:
+    """Say in one sentence what is wrong with the file."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _OUT_OF_RESOURCES):
+        return WorkError(f"'{path}' could not be read, because the system ran short of resources: {error}")
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"'{path}' does not exist")
+    if isinstance(error, Image.DecompressionBombError):
+        return InputError(f"'{path}' has too many pixels; {_LIMIT}")
+    if isinstance(error, UnidentifiedImageError):
+        if Path(path).is_file() and not Path(path).stat().st_size:
+            return InputError(f"'{path}' is empty (0 bytes)")
+        return InputError(f"'{path}' is not an image that can be read; accepted are {', '.join(FORMATS)}")
+    if isinstance(error, OSError) and error.strerror:
+        return InputError(f"'{path}' cannot be opened: {error.strerror}")
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return InputError(f"'{path}' cannot be decoded, it may be damaged: {reason}")
+
+
+class _Readers:
+    """How many threads are reading, so that the last one out takes the filter away again."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.count = 0
+
+
+_READERS = _Readers()
+_FILTER = r"PIL\."
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Pillow's own warnings (its size limit, odd metadata) from the user: errors name the file instead.
+
+    `warnings.catch_warnings` puts a whole list back, so it is not safe in threads. This adds one filter, which concerns
+    Pillow's modules alone, and takes that one out when the last reader leaves.
+    """
+    with _READERS.lock:
+        if not _READERS.count:
+            warnings.filterwarnings("ignore", module=_FILTER)
+        _READERS.count += 1
+    try:
+        yield
+    finally:
+        with _READERS.lock:
+            _READERS.count -= 1
+            if not _READERS.count:
+                _drop_filter()
+
+
+def _drop_filter() -> None:
+    filters = cast("list[tuple[str, object, type[Warning], object, int]]", warnings.filters)
+    for entry in filters:
+        if entry[0] == "ignore" and getattr(entry[3], "pattern", entry[3]) == _FILTER:
+            filters.remove(entry)
+            return

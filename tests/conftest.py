@@ -1,0 +1,29 @@
+"""What several test files share."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+EXTRAS = {"table": ("pandas", "pyarrow")}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip a test marked `extra(name)`, with the reason, where that extra is not installed."""
+    for item in items:
+        for mark in item.iter_markers("extra"):
+            name = mark.args[0]
+            if any(importlib.util.find_spec(module) is None for module in EXTRAS[name]):
+                item.add_marker(pytest.mark.skip(reason=f'needs the extra: pip install "amiss[{name}]"'))
+
+
+@pytest.fixture(scope="session")
+def home() -> Path:
+    """Folder of the official data sets, from AMISS_DATA."""
+    named = os.environ.get("AMISS_DATA")
+    if not named:
+        pytest.skip("AMISS_DATA names no folder with the official files")
+    return Path(named)

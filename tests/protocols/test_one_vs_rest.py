@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from amiss.contracts import InputError
+from amiss.data.images import Images
+from amiss.protocols.one_vs_rest import OneVsRest, balanced, five_folds
+
+
+@dataclass(frozen=True)
+class Labelled:
+    images: Images
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+
+
+def labelled(per_class: list[int], first: int, side: str) -> Labelled:
+    """Distinct one-pixel images numbered from `first`, classes interleaved at random."""
+    labels = np.random.default_rng(first).permutation(np.repeat(np.arange(len(per_class)), per_class))
+    pixels = np.arange(first, first + len(labels), dtype=np.uint16).reshape(-1, 1, 1, 1)
+    names = [f"{side}/{i}" for i in range(len(labels))]
+    return Labelled(Images(pixels, names=names), labels, tuple("abc"[: len(per_class)]))
+
+
+def values(images: Images | None) -> NDArray[np.int64]:
+    assert images is not None
+    return images.take(np.arange(len(images))).numpy().astype(np.int64).ravel()
+
+
+TRAIN, TEST = labelled([50, 40, 45], 0, "train"), labelled([20, 15, 25], 1000, "test")
+CLASS_OF = np.full(2000, -1)
+CLASS_OF[:135], CLASS_OF[1000:1060] = TRAIN.labels, TEST.labels
+
+
+def check_test_side(task: OneVsRest, normal: int, each: int) -> None:
+    labels = task.labels.reveal("metric")
+    assert labels.tolist() == (CLASS_OF[values(task.test)] != normal).astype(int).tolist()
+    assert np.bincount(labels).tolist() == [each, each]
+    assert len(set(values(task.test))) == 2 * each
+
+
+@pytest.mark.parametrize("normal", [0, 1])
+def test_balanced_takes_the_official_sides(normal: int) -> None:
+    task = balanced(TRAIN, TEST, normal, seed=3)
+    assert sorted(values(task.train)) == np.flatnonzero(TRAIN.labels == normal).tolist()
+    check_test_side(task, normal, [20, 15][normal])
+    assert (values(task.test) >= 1000).all()
+    assert task.dropped == 0
+    assert task.validation is None
+    assert task.name == f"{'ab'[normal]} against the rest, balanced test"
+    assert task.test.name(0).startswith("test/")
+
+
+def test_outliers_are_drawn_by_the_seed_from_all_other_classes() -> None:
+    first, again, other = (values(balanced(TRAIN, TEST, 0, seed=s).test) for s in (1, 1, 2))
+    assert first.tolist() == again.tolist()
+    assert first.tolist() != other.tolist()
+    assert set(CLASS_OF[first]) == {0, 1, 2}
+
+
+def test_copies_of_test_images_are_dropped_from_training() -> None:
+    pixels = TRAIN.images.take(np.arange(135)).numpy().copy()
+    own, inlier = np.flatnonzero(TRAIN.labels == 0), np.flatnonzero(TEST.labels == 0)
+    pixels[own[:3]] = 1000 + inlier[0]
+    task = balanced(Labelled(Images(pixels), TRAIN.labels, TRAIN.classes), TEST, 0, seed=0)
+    assert task.dropped == 3
+    assert len(task.train) == 47
+    assert not set(values(task.train)) & set(values(task.test))
+
+
+@pytest.mark.parametrize("normal", [0, 2])
+def test_five_folds_merge_both_sides_and_cut_each_class(normal: int) -> None:
+    task = five_folds(TRAIN, TEST, normal, seed=5)
+    total = [70, 55, 70][normal]
+    check_test_side(task, normal, total // 5)
+    assert len(task.train) == 3 * total // 5
+    assert len(values(task.validation)) == total // 5
+    every = [*values(task.train), *values(task.validation), *values(task.test)]
+    assert len(set(every)) == len(every)
+    normals = {v for v in every if CLASS_OF[v] == normal}
+    assert normals == set(np.flatnonzero(normal == CLASS_OF))
+    assert {v >= 1000 for v in values(task.train)} == {True, False}
+    assert task.dropped == 0
+    for images in (task.train, task.test):
+        for i, v in enumerate(values(images)):
+            assert images.name(i) == (f"train/{v}" if v < 1000 else f"test/{v - 1000}")
+
+
+def test_five_folds_depend_on_the_seed_alone() -> None:
+    first, again, other = (values(five_folds(TRAIN, TEST, 0, seed=s).train).tolist() for s in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_five_folds_drop_copies_towards_the_test() -> None:
+    pixels = np.zeros((135, 1, 1, 1), dtype=np.uint16)
+    pixels[:, 0, 0, 0] = np.arange(135) // 2  # many images have one copy
+    data = Labelled(Images(pixels), TRAIN.labels, TRAIN.classes)
+    task = five_folds(data, TEST, 0, seed=0)
+    train, validation, test = (set(values(x)) for x in (task.train, task.validation, task.test))
+    assert not train & validation
+    assert not train & test
+    assert not validation & test
+    assert task.dropped == 70 - 14 - len(task.train) - len(values(task.validation))
+    assert task.dropped > 0
+
+
+def test_impossible_tasks_are_refused() -> None:
+    for protocol in (balanced, five_folds):
+        with pytest.raises(InputError, match="there is no class 3: the classes are 0 to 2"):
+            protocol(TRAIN, TEST, 3, seed=0)
+    alone = labelled([30], 0, "train")
+    with pytest.raises(InputError, match="30 test images and the other classes 0"):
+        balanced(alone, alone, 0, seed=0)
+    missing = Labelled(TRAIN.images, np.ones(135, dtype=np.int64), TRAIN.classes)
+    with pytest.raises(InputError, match=r"no training image is of class 0 \(a\)"):
+        balanced(missing, TEST, 0, seed=0)
