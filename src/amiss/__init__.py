@@ -1,4 +1,4 @@
-"""amiss: learns what normal images look like, then says how anomalous a new one is, with a guaranteed false-alarm rate."""
+"""amiss learns what normal images look like, then says how anomalous a new one is, at a guaranteed false-alarm rate."""
 
 from __future__ import annotations
 

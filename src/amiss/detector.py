@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import shutil
@@ -10,10 +9,9 @@ import tempfile
 import time
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
@@ -22,34 +20,20 @@ import torch
 from numpy.typing import NDArray
 
 from amiss import catalog
-from amiss.artifact.file import Artifact, load, save
+from amiss.artifact.file import Artifact, load, save, versions
 from amiss.calibration.conformal import Calibration, calibration_size
-from amiss.calibration.table import ScoreTable
+from amiss.calibration.table import ScoreTable, concatenate, tabulate
 from amiss.contracts import InputError, Method, Progress
-from amiss.data.arrays import images_from_array, is_array
-from amiss.data.decode import plan_layout
 from amiss.data.images import Images, Layout
-from amiss.data.listing import Listing, Source, list_images
-from amiss.data.store import OnBad, decode_store
-from amiss.data.stream import Chunk, stream
+from amiss.data.reading import Reading, Source, fingerprint, read_images
+from amiss.data.store import OnBad
+from amiss.data.stream import Chunk, Stream, stream
 from amiss.engine.fitting import fit
 from amiss.engine.progress import silent
 from amiss.engine.runtime import Precision, Runtime, derive, place, seeded
 from amiss.engine.scoring import score_images, score_terms
 from amiss.engine.workdir import Plan, Workdir
 from amiss.protocols.split import Split, held_out_size, split
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How files become images; none of it matters for arrays."""
-
-    recursive: bool = False
-    """Whether a folder with subfolders of other names than good, normal or ok is read whole."""
-    group_by: str | None = None
-    """Images of one group never stand on both sides of a split: a table's column, or a pattern matched on each path."""
-    on_bad: OnBad = "stop"
-    """What to do with a file that cannot be read: stop and name it, or skip and list it."""
 
 
 class Detector:
@@ -102,8 +86,15 @@ class Detector:
         started = time.perf_counter()
         reading = reading or Reading()
         self.runtime.resolve()
-        folder = Path(workdir) if workdir is not None else None
-        images = self._read(x, reading, groups, folder, resume, progress)
+        folder = Path(tempfile.mkdtemp(prefix="amiss-") if workdir is None else workdir)
+        if workdir is None:
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+
+        def announce(fingerprint: str) -> None:
+            if workdir is not None:
+                Workdir(folder).open(self._plan(fingerprint, reading), resume=resume)
+
+        images, self.notes = read_images(x, folder / "store", reading, self.size, groups, announce, progress)
         parts = self._split(images)
         train, held_out, held_back = (images.subset(i) for i in (parts.train, parts.held_out, parts.calibration))
         fitted = fit(
@@ -112,7 +103,7 @@ class Detector:
             train,
             held_out if len(held_out) else None,
             runtime=self.runtime,
-            workdir=folder,
+            workdir=folder if workdir is not None else None,
             check=check,
             progress=progress,
         )
@@ -130,38 +121,6 @@ class Detector:
         self._images = images
         self.__dict__.pop("decision_scores_", None)
         return self
-
-    def _read(
-        self,
-        x: Source,
-        reading: Reading,
-        groups: NDArray[np.int64] | None,
-        folder: Path | None,
-        resume: bool,
-        progress: Progress,
-    ) -> Images:
-        """Images of one layout, and the plan of the fit written where it can be resumed."""
-        if is_array(x):
-            images = images_from_array(x, size=self.size, groups=groups)
-            if folder is not None:
-                Workdir(folder).open(self._plan(_fingerprint(images), reading), resume=resume)
-            self.notes = [f"{len(images):,} images from an array"]
-            return images
-        if groups is not None:
-            raise InputError("groups is for arrays: for files, give Reading(group_by=...)")
-        found = list_images(x, recursive=reading.recursive, group_by=reading.group_by)
-        self.notes = found.describe()
-        normals = found.normal()
-        if folder is None:
-            folder = Path(tempfile.mkdtemp(prefix="amiss-"))
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        else:
-            Workdir(folder).open(self._plan(normals.fingerprint(), reading), resume=resume)
-        return self._decode(normals, reading, folder / "store", progress)
-
-    def _decode(self, normals: Listing, reading: Reading, folder: Path, progress: Progress) -> Images:
-        layout = plan_layout(normals, self.size, on_bad=reading.on_bad, progress=progress)
-        return decode_store(normals, layout, folder, on_bad=reading.on_bad, progress=progress)
 
     def _plan(self, data: str, reading: Reading) -> Plan:
         """Everything that must not change between a fit and its resumption, by the name that an error gives it."""
@@ -195,7 +154,7 @@ class Detector:
                 **counts,
                 "calibration": len(parts.calibration),
                 "distinct": len(np.unique(images.digests())),
-                "fingerprint": _fingerprint(images),
+                "fingerprint": fingerprint(images),
                 "skipped": [list(bad) for bad in images.skipped],
             },
             "versions": versions(),
@@ -266,22 +225,26 @@ class Detector:
         self, x: Source, *, on_bad: OnBad = "stop", terms: bool = False, progress: Progress = silent
     ) -> ScoreTable:
         """Score images into one table; `terms` adds a column for every part of the score."""
-        return concatenate([table for table, _ in self.score_stream(x, on_bad=on_bad, terms=terms, progress=progress)])
+        source = self.stream(x, on_bad=on_bad)
+        return concatenate([table for table, _ in self.score_stream(source, terms=terms, progress=progress)])
+
+    def stream(self, x: Source, *, on_bad: OnBad = "stop") -> Stream:
+        """Prepare images for `score_stream`; a folder is read with all its subfolders."""
+        return stream(x, self.layout, on_bad=on_bad)
 
     def score_stream(
-        self, x: Source, *, on_bad: OnBad = "stop", terms: bool = False, progress: Progress = silent
+        self, source: Stream, *, terms: bool = False, progress: Progress = silent
     ) -> Iterator[tuple[ScoreTable, Chunk]]:
-        """Score images chunk by chunk, in bounded memory; a folder is read with all its subfolders."""
+        """Score images chunk by chunk, in bounded memory."""
         scorer, calibration = self.artifact.scorer, self.calibration
         place(scorer, self.runtime.resolve())
         done = 0
-        for chunk in stream(x, self.layout, on_bad=on_bad):
+        for chunk in source:
             images = Images(chunk.pixels.numpy(), names=chunk.names)
-            parts = score_terms(scorer, images) if terms else {}
             scores = score_images(scorer, images)
-            done += len(images)
-            progress("scoring", done, chunk.total, "")
-            yield tabulate(chunk.names, scores, calibration, parts), chunk
+            done += len(images) + len(chunk.skipped)
+            progress("scoring", done, source.total, "")
+            yield tabulate(chunk.names, scores, calibration, score_terms(scorer, images) if terms else {}), chunk
 
     # Deciding anew, saving, loading
 
@@ -299,9 +262,8 @@ class Detector:
         return self._decide(None, float(threshold))
 
     def _decide(self, fpr: float | None, threshold: float | None) -> Self:
-        a = self.artifact
         self.fpr = fpr
-        self._artifact = Artifact(a.method, a.layout, a.scorer, a.calibration_scores, fpr, threshold, a.seed, a.record)
+        self._artifact = replace(self.artifact, fpr=fpr, threshold=threshold)
         return self
 
     def save(self, path: str | Path) -> None:
@@ -323,52 +285,6 @@ class Detector:
     def __repr__(self) -> str:
         state = "not fitted" if self._artifact is None else f"threshold={self.threshold_}"
         return f"Detector({catalog.name_of(self.method)!r}, fpr={self.fpr}, random_state={self.random_state}; {state})"
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides a score."""
-    return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("amiss", "torch", "numpy", "pillow", "scikit-learn")},
-    }
-
-
-def tabulate(
-    names: list[str], scores: NDArray[np.float64], calibration: Calibration, terms: dict[str, NDArray[np.float64]]
-) -> ScoreTable:
-    """Rows for scores (N,), with whatever the calibration can say of them."""
-    known = calibration.n > 0
-    return ScoreTable(
-        names,
-        scores,
-        calibration.p_value(scores) if known else None,
-        calibration.normal_percentile(scores) if known else None,
-        calibration.predict(scores) if calibration.threshold is not None else None,
-        terms,
-    )
-
-
-def concatenate(tables: list[ScoreTable]) -> ScoreTable:
-    """One table of the rows of several, which have the same columns."""
-    first = tables[0]
-
-    def join(column: str) -> NDArray[np.generic] | None:
-        parts = [getattr(table, column) for table in tables]
-        return None if parts[0] is None else np.concatenate(parts)
-
-    return ScoreTable(
-        [name for table in tables for name in table.image_path],
-        np.concatenate([table.pred_score for table in tables]),
-        join("p_value"),
-        join("normal_percentile"),
-        join("pred_label"),
-        {name: np.concatenate([table.terms[name] for table in tables]) for name in first.terms},
-    )
-
-
-def _fingerprint(images: Images) -> str:
-    """SHA-256 over the images' digests in sorted order: equal for equal sets of images."""
-    return hashlib.sha256(np.sort(images.digests()).tobytes()).hexdigest()
 
 
 def _named(progress: Progress, what: str) -> Progress:

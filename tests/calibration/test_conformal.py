@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -112,7 +113,7 @@ def test_threshold_lies_from_the_order_statistic_to_below_the_next(values: list[
     assert kth <= threshold
     if larger:
         assert threshold < min(larger)
-        assert abs(threshold - (kth / 2 + min(larger) / 2)) <= np.spacing(max(abs(kth), min(larger)))
+        assert abs(threshold - (kth / 2 + min(larger) / 2)) <= math.ulp(max(abs(kth), abs(min(larger))))
     elif kth < np.finfo(np.float64).max:
         assert kth < threshold
 

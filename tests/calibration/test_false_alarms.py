@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from amiss.calibration.conformal import Calibration, allowed
 
@@ -30,3 +32,17 @@ def test_mean_false_alarm_rate_is_the_promised_one(n: int, fpr: float, by_p_valu
     mean, error = observed(n, fpr, by_p_value)
     assert error < 0.1 / (n + 1)
     assert abs(mean - expected) < 3 * error + 1e-5
+
+
+@given(
+    groups=st.integers(2, 12), g=st.integers(1, 6), fpr=st.sampled_from([0.05, 0.1, 0.3, 0.5]), seed=st.integers(0, 999)
+)
+def test_bound_for_groups_holds_with_each_group_as_the_new_one(groups: int, g: int, fpr: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = (groups - 1) * g
+    m = allowed(fpr, n)
+    if m == 0:
+        return
+    pool = rng.normal(size=(groups, 1)) * 3 + np.round(rng.normal(size=(groups, g)), 1)  # alike within a group
+    flagged = [Calibration(np.delete(pool, i, axis=0).ravel(), fpr).predict(pool[i]).mean() for i in range(groups)]
+    assert np.mean(flagged) <= (m + g - 1) / (n + g) + 1e-12

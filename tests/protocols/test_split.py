@@ -45,9 +45,8 @@ def test_every_image_stands_on_one_side_with_its_copies_and_its_group(
     try:
         parts = split(given_images, n_calibration=n_calibration, n_held_out=n_held_out, seed=seed)
     except InputError:
-        largest = np.bincount(
-            clusters(n, [np.array(values), np.array(groups)] if grouped else [np.array(values)])
-        ).max()
+        keys = [np.array(values), np.array(groups)][: 1 + grouped]
+        largest = np.bincount(clusters(n, keys)).max()
         assert largest > 1 or n - n_calibration - n_held_out < 2  # distinct images can always be divided
         return
     side = sides(parts, n)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -49,12 +51,20 @@ class Artifact:
     """Versions, data fingerprint, counts, training log: JSON values, for people."""
 
 
+def versions() -> dict[str, str]:
+    """Versions of what decides a score."""
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("amiss", "torch", "numpy", "pillow", "scikit-learn")},
+    }
+
+
 def to_bytes(artifact: Artifact) -> bytes:
     """Serialize; the same artifact gives the same bytes."""
     tensors = {
         _SCORER + name: value.detach().cpu().contiguous() for name, value in artifact.scorer.state_dict().items()
     }
-    tensors[_SCORES] = torch.from_numpy(np.ascontiguousarray(artifact.calibration_scores, dtype=np.float64))
+    tensors[_SCORES] = torch.tensor(artifact.calibration_scores, dtype=torch.float64)
     header: dict[str, object] = {
         "format": FORMAT,
         "method": catalog.to_settings(artifact.method),
@@ -104,14 +114,14 @@ def _header(data: bytes, name: str) -> dict[str, object]:
         size = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + size].decode("utf-8"))["__metadata__"]
         header = json.loads(metadata[KEY])
-        version = int(header["format"])
+        written = int(header["format"])
     except (ValueError, KeyError, TypeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(
             f"{name} is not a model written by amiss, or it is damaged; give a file made by amiss fit"
         ) from error
-    if version > FORMAT:
+    if written > FORMAT:
         raise InputError(
-            f"{name} has format {version}, written by a newer amiss; this one reads up to {FORMAT}: upgrade"
+            f"{name} has format {written}, written by a newer amiss; this one reads up to {FORMAT}: upgrade"
         )
     return header
 
@@ -121,7 +131,7 @@ def _rebuild(header: Mapping[str, object], tensors: Mapping[str, Tensor], name: 
         method = catalog.from_settings(_object(header["method"]))
         fields = _object(header["layout"])
         spec = ImageSpec(**{key: int(str(value)) for key, value in _object(fields["spec"]).items()})
-        layout = Layout(spec, DEPTHS[DEPTHS.index(fields["depth"])])  # type: ignore[arg-type]
+        layout = Layout(spec, DEPTHS[DEPTHS.index(fields["depth"])])
         with seeded(0):
             scorer = method.learner(spec).scorer()
         install(scorer, {key[len(_SCORER) :]: value for key, value in tensors.items() if key.startswith(_SCORER)})

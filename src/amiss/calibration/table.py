@@ -8,16 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from amiss.calibration.conformal import Calibration
 from amiss.contracts import InputError, WorkError
 from amiss.data.atomic import sync_folder
 
 if TYPE_CHECKING:
     import pandas
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 SUFFIXES = (".csv", ".parquet")
 
@@ -89,6 +92,38 @@ class ScoreTable:
         """Write CSV or Parquet, by suffix, whole or not at all; raises InputError for another suffix."""
         with table_writer(Path(path)) as writer:
             writer.write(self)
+
+
+def tabulate(
+    names: list[str], scores: NDArray[np.float64], calibration: Calibration, terms: dict[str, NDArray[np.float64]]
+) -> ScoreTable:
+    """Rows for scores (N,), with whatever the calibration can say of them."""
+    known = calibration.n > 0
+    return ScoreTable(
+        names,
+        scores,
+        calibration.p_value(scores) if known else None,
+        calibration.normal_percentile(scores) if known else None,
+        calibration.predict(scores) if calibration.threshold is not None else None,
+        terms,
+    )
+
+
+def concatenate(tables: Sequence[ScoreTable]) -> ScoreTable:
+    """One table of the rows of several, which have the same columns."""
+    return ScoreTable(
+        [name for table in tables for name in table.image_path],
+        np.concatenate([table.pred_score for table in tables]),
+        _join([table.p_value for table in tables]),
+        _join([table.normal_percentile for table in tables]),
+        _join([table.pred_label for table in tables]),
+        {name: np.concatenate([table.terms[name] for table in tables]) for name in tables[0].terms},
+    )
+
+
+def _join(parts: Sequence[NDArray[_Number] | None]) -> NDArray[_Number] | None:
+    present = [part for part in parts if part is not None]
+    return np.concatenate(present) if present else None
 
 
 class _Sink(Protocol):

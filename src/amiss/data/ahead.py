@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -13,19 +13,22 @@ T = TypeVar("T")
 _BATCH = 16  # items per task: handing a task over costs about as much as decoding one small image
 
 
-def map_ahead(work: Callable[[int], T], items: Iterable[int], workers: int | None = None) -> Iterator[T]:
+def map_ahead(
+    work: Callable[[int], T], items: Iterable[int], workers: int | None = None, *, ahead: int = 0
+) -> Generator[T]:
     """Yield `work(item)` in the order of `items`, computed in `workers` threads; its errors are raised in their turn.
 
-    At most two batches of 16 items per thread are under way or waiting, however many items there are. Threads default
+    About `ahead` items, and at least 32 per thread, are under way or waiting, however many there are. Threads default
     to one for each processor, at most 16.
     """
     workers = workers or min(16, os.cpu_count() or 1)
+    room = max(2 * workers, -(-ahead // _BATCH))
     rest = iter(items)
     waiting: deque[Future[list[T]]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         try:
             while True:
-                while len(waiting) < 2 * workers and (batch := list(islice(rest, _BATCH))):
+                while len(waiting) < room and (batch := list(islice(rest, _BATCH))):
                     waiting.append(pool.submit(_each, work, batch))
                 if not waiting:
                     return

@@ -75,7 +75,9 @@ def decode_with_kind(path: str, layout: Layout) -> Decoded:
     with opened(path) as image:
         kind = _kind(image)
         ImageOps.exif_transpose(image, in_place=True)
-        planes = _eight_bit(image, spec) if kind.depth == "uint8" else resize(_deep(image, path), spec.height, spec.width)
+        planes = (
+            _eight_bit(image, spec) if kind.depth == "uint8" else resize(_deep(image, path), spec.height, spec.width)
+        )
     planes = to_depth(planes, layout.depth)
     if len(planes) != spec.channels:
         planes = np.repeat(planes, spec.channels, axis=0)
@@ -118,11 +120,16 @@ def _eight_bit(image: Image.Image, spec: ImageSpec) -> NDArray[np.generic]:
     if image.has_transparency_data:
         image = _on_black(image)
     elif image.mode not in ("L", "RGB"):
-        image = image.convert("L" if image.mode == "1" else "RGB")  # by way of RGB, so that equal colours get equal greys
+        image = image.convert(
+            "L" if image.mode == "1" else "RGB"
+        )  # by way of RGB, so that equal colours get equal greys
     mode = "L" if spec.channels == 1 else "RGB"
     if image.mode != mode:
         image = image.convert(mode)
-    if image.size != (spec.width, spec.height):  # `resize` gives the same numbers, but would copy a photo three times more
+    if image.size != (
+        spec.width,
+        spec.height,
+    ):  # `resize` gives the same numbers, but would copy a photo three times more
         image = image.resize((spec.width, spec.height), Image.Resampling.LANCZOS)
     pixels = np.asarray(image)
     return pixels[None] if spec.channels == 1 else np.moveaxis(pixels, 2, 0)

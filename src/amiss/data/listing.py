@@ -164,7 +164,10 @@ def _list_paths(source: Sequence[PathLike], name: str, group_by: str | None) -> 
         raise InputError("the list of paths is empty; give one path for each image")
     for i, path in enumerate(source):
         if not isinstance(path, (str, os.PathLike)):
-            raise InputError(f"entry {i} of the list is a {type(path).__name__}; accepted are paths of images")
+            raise InputError(
+                f"entry {i} of the list is a {type(path).__name__}; accepted are paths of images, "
+                "or one array of all images"
+            )
         if not Path(path).is_file():
             kind = "is a folder" if Path(path).is_dir() else "does not exist"
             raise InputError(f"entry {i} of the list, '{os.fspath(path)}', {kind}; accepted are paths of images")

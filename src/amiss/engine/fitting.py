@@ -220,16 +220,10 @@ def _finish(run: _Run, *, trained: bool) -> Scorer:
     sample = np.linspace(0, len(run.train) - 1, min(SAMPLE, len(run.train))).round().astype(np.int64)
     scorer = _freeze(run.learner)
     if run.check and trained:
-        health.check_latent(run.learner, batch(run.train, sample, run.device))
-        with torch.no_grad():
-            health.check_scores(
-                torch.cat(
-                    [
-                        scorer(batch(run.train, part, run.device))
-                        for part in np.split(sample, range(64, len(sample), 64))
-                    ]
-                )
-            )
+        x = batch(run.train, sample, run.device)
+        health.check_latent(run.learner, x)
+        with torch.no_grad():  # negatives too: to a density estimate, its own training images may all be alike
+            health.check_scores(torch.cat([scorer(part) for part in torch.cat([x, 1 - x]).split(64)]))
     return scorer
 
 

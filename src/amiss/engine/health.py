@@ -61,12 +61,12 @@ def check_latent(learner: Learner, x: Tensor) -> None:
 
 
 def check_scores(scores: Tensor) -> None:
-    """Raise WorkError if the scores (N,) of training images are not finite or do not vary."""
+    """Raise WorkError if the scores (N,) of training images and their negatives are not finite or do not vary."""
     if not bool(scores.isfinite().all()):
         raise WorkError("the detector gives scores that are not finite; lower the learning rate and train again")
     spread, size = (scores.max() - scores.min()).item(), scores.abs().max().item()
     if len(scores) > 1 and spread <= SAME * size:
         raise WorkError(
-            f"the detector gives every training image the same score ({scores[0].item():.6g}); check that the images "
+            f"the detector gives every image the same score ({scores[0].item():.6g}); check that the images "
             f"are not all alike, train longer, or try another method"
         )

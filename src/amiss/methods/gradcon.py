@@ -97,7 +97,7 @@ class GradConLearner(Learner):
         self.iterations += 1
         with torch.no_grad():
             for mean, weight in zip(self.reference, self.weights, strict=True):
-                mean.lerp_(weight.grad, 1 / self.iterations)  # the mean of all gradients of J so far
+                mean += (weight.grad - mean) / self.iterations  # the mean of all gradients of J so far
         return losses
 
     def criterion(self, x: Tensor) -> Tensor:

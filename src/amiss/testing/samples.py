@@ -29,26 +29,26 @@ class Samples:
 
 
 def synthetic(spec: ImageSpec, train: int = 384, held_out: int = 32, test: int = 64) -> Samples:
-    """Blobs near the middle; anomalies are such blobs cut into bands across and down, in another order.
+    """Soft discs near the middle; anomalies are such discs cut into bands down and across, in another order.
 
     An anomaly holds exactly the pixels of a normal image, so no score that only looks at grey values can tell it.
     """
     rng = np.random.default_rng(0)
-    normal, anomalous = blobs(rng, train + held_out + test, spec), shuffled(rng, blobs(rng, test, spec))
+    normal, anomalous = discs(rng, train + held_out + test, spec), shuffled(rng, discs(rng, test, spec))
     parts = np.split(normal, [train, train + held_out])
     tested = Images(np.concatenate([parts[2], anomalous]))
     return Samples(Images(parts[0]), Images(parts[1]), tested, np.repeat([0, 1], test))
 
 
-def blobs(rng: np.random.Generator, n: int, spec: ImageSpec) -> NDArray[np.uint8]:
-    """Noisy Gaussian blobs (n, C, H, W) of random place, width, height and colour, each in a narrow range."""
+def discs(rng: np.random.Generator, n: int, spec: ImageSpec) -> NDArray[np.uint8]:
+    """Noisy discs with soft edges (n, C, H, W): brightness, size and place vary, and the brightness of each channel."""
     down, across = np.linspace(-1, 1, spec.height)[:, None], np.linspace(-1, 1, spec.width)
 
     def draw(low: float, high: float, channels: int = 1) -> NDArray[np.float64]:
         return rng.uniform(low, high, (n, channels, 1, 1))
 
     squared = (down - draw(-0.3, 0.3)) ** 2 + (across - draw(-0.3, 0.3)) ** 2
-    x = 0.1 + draw(0.5, 0.85, spec.channels) * np.exp(-squared / (2 * draw(0.25, 0.45) ** 2))
+    x = 0.05 + draw(0.5, 0.9, spec.channels) * np.exp(-((squared / (2 * draw(0.3, 0.6) ** 2)) ** 2))
     x = x + rng.normal(0, 0.01, x.shape)
     return np.rint(255 * x.clip(0, 1)).astype(np.uint8)
 

@@ -1,0 +1,123 @@
+"""Images to be scored, a chunk at a time; the next chunk is decoded while the last one is being scored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from amiss.contracts import InputError
+from amiss.data.ahead import map_ahead
+from amiss.data.arrays import Array, checked, convert
+from amiss.data.decode import Decoded, decode_with_kind
+from amiss.data.images import Kind, Layout, Skipped
+from amiss.data.listing import FileSource, Listing, list_images
+from amiss.data.opening import quiet
+from amiss.data.store import OnBad
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Up to `chunk` images in the source's order.
+
+    `names` holds B texts and `pixels` is (B, C, H, W) in the layout's depth; B is 0 only where the last files of a
+    source could not be read. `skipped` lists what could not be read on the way, `kinds` counts what the files were.
+    """
+
+    names: list[str]
+    pixels: torch.Tensor
+    skipped: list[Skipped] = field(default_factory=list)
+    kinds: Mapping[Kind, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """Chunks of images; each time it is gone through, it starts anew.
+
+    `total` is the number of images, those included that will turn out unreadable; `lines` say what was found where.
+    """
+
+    total: int
+    lines: tuple[str, ...]
+    chunks: Callable[[], Iterator[Chunk]]
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self.chunks()
+
+
+def stream(
+    source: FileSource | Array,
+    layout: Layout,
+    *,
+    chunk: int = 256,
+    recursive: bool = True,
+    on_bad: OnBad = "stop",
+    workers: int | None = None,
+) -> Stream:
+    """Prepare to go through the images of `source` in `layout`, with memory for about two chunks.
+
+    Args:
+        source: What `list_images` takes, or an array or tensor as `images_from_array` takes it. Of a folder every image
+            is read, whatever its subfolder is called, save masks in `ground_truth`.
+        layout: The model's.
+        chunk: Images per chunk.
+        recursive: Read subfolders too.
+        on_bad: At a file that cannot be read: "stop" raises, "skip" lists it in its chunk.
+        workers: Threads; one for each processor by default.
+
+    Raises:
+        InputError: At once if the source cannot be listed or an array does not fit the layout; while going through it,
+            if a file cannot be read.
+    """
+    if chunk < 1:
+        raise InputError(f"a chunk of {chunk} images is too small; accepted is 1 or more")
+    if isinstance(source, (np.ndarray, torch.Tensor)):
+        view = checked(source, layout)
+        return Stream(len(view), (), lambda: _array_chunks(view, layout, chunk))
+    listing = list_images(source, recursive=recursive, roles=False)
+    return Stream(len(listing), tuple(listing.lines), lambda: _file_chunks(listing, layout, chunk, on_bad, workers))
+
+
+def _array_chunks(view: NDArray[np.generic], layout: Layout, chunk: int) -> Iterator[Chunk]:
+    for start in range(0, len(view), chunk):
+        pixels = convert(view[start : start + chunk], layout)
+        names = [str(i) for i in range(start, start + len(pixels))]
+        yield Chunk(names, torch.from_numpy(np.array(pixels, order="C")))
+
+
+def _file_chunks(listing: Listing, layout: Layout, chunk: int, on_bad: OnBad, workers: int | None) -> Iterator[Chunk]:
+    def read(i: int) -> tuple[str, Decoded | str]:
+        try:
+            return listing.names[i], decode_with_kind(listing.paths[i], layout)
+        except InputError as error:
+            return listing.names[i], str(error)
+
+    good: list[tuple[str, Decoded]] = []
+    skipped: list[Skipped] = []
+    with quiet(), closing(map_ahead(read, range(len(listing)), workers, ahead=chunk)) as results:
+        for name, result in results:
+            if isinstance(result, Decoded):
+                good.append((name, result))
+            elif on_bad == "skip":
+                skipped.append(Skipped(name, result))
+            else:
+                raise InputError(f"{result} (on_bad='skip', --on-bad skip, leaves such images out)")
+            if len(good) == chunk:
+                yield _chunk(good, skipped, layout)
+                good, skipped = [], []
+    if good or skipped:
+        yield _chunk(good, skipped, layout)
+
+
+def _chunk(good: list[tuple[str, Decoded]], skipped: list[Skipped], layout: Layout) -> Chunk:
+    spec = layout.spec
+    pixels = np.empty((len(good), spec.channels, spec.height, spec.width), dtype=layout.depth)
+    for row, (_, decoded) in zip(pixels, good, strict=True):
+        row[:] = decoded.pixels
+    kinds = Counter(decoded.kind for _, decoded in good)
+    return Chunk([name for name, _ in good], torch.from_numpy(pixels), skipped, kinds)
