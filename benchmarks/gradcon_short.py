@@ -2,8 +2,8 @@
 
     AMISS_DATA=DIR python benchmarks/gradcon_short.py [--part 1/2] [--out results/gradcon_short.jsonl]
 
-One line of JSON per cell (data set, class, method, seed). Cells that have a line are not run again, and a cell that was cut
-off goes on from its checkpoint, so the command can be stopped and started at will. Start one process for each `--part`.
+One line of JSON per cell (data set, class, method, seed). Cells that have a line are not run again, and a cell that was
+cut off goes on from its checkpoint, so the command can be stopped and started at will. Start one process for each part.
 Labels are used for the metric alone: epochs are selected by the loss of held-out normal images.
 """
 
@@ -48,7 +48,7 @@ def cells() -> list[Cell]:
 
 
 def protocol(name: str, normal: int, seed: int) -> tuple[OneVsRest, Images, Images]:
-    """The paper's split, its training images and its held-out normals: 10 % for MNIST, the fourth fold for Fashion-MNIST."""
+    """The paper's split, training images and held-out normals: 10 % for MNIST, the fourth fold for Fashion-MNIST."""
     train, test = load(name, "train"), load(name, "test")
     if name == "fashion-mnist":
         task = five_folds(train, test, normal, seed)

@@ -366,7 +366,6 @@ def test_bad_files_are_named_in_one_sentence(tmp_path):
         "text.png": (b"hello, I am no image", "is not an image that can be read; accepted are PNG, JPEG"),
         "cut.png": (whole[: len(whole) // 2], "cannot be decoded, it may be damaged"),
         "cut.jpg": (jpeg[: len(jpeg) // 2], "cannot be decoded, it may be damaged"),
-        "flipped.png": (whole[:500] + bytes([whole[500] ^ 255]) + whole[501:], "cannot be decoded, it may be damaged"),
         "bomb.png": (png_header(10_001, 10_000), "10001 x 10000 pixels; the limit for one image is 100 megapixels"),
         "big-bomb.png": (png_header(60_000, 60_000), "too many pixels; the limit for one image is 100 megapixels"),
         "drawing.png": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not an image"),

@@ -32,6 +32,7 @@ def resumes_exactly(subject: Subject) -> None:
     """Interrupted in every phase and between phases, a fresh process ends with the same bits and repeats no epoch."""
     with TemporaryDirectory() as name:
         folder = Path(name)
+        (folder / "end").mkdir()
         events: list[Event] = []
         whole = subject.brief(
             subject.seeds[0], workdir=folder / "end", progress=lambda *event: events.append(event)
@@ -69,6 +70,7 @@ def epochs(events: Sequence[Event]) -> list[int]:
 
 def _interrupt(subject: Subject, workdir: Path, moment: int) -> list[Record]:
     """Fit until `moment` steps were reported, and one more was made; return the log that the checkpoint holds."""
+    workdir.mkdir()
     told = 0
 
     def progress(what: str, done: int, total: int, detail: str) -> None:
