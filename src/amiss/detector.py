@@ -83,7 +83,6 @@ class Detector:
         training raise.
         Raises InputError for images that cannot be used and WorkError if the work fails.
         """
-        started = time.perf_counter()
         reading = reading or Reading()
         self.runtime.resolve()
         folder = Path(tempfile.mkdtemp(prefix="amiss-") if workdir is None else workdir)
@@ -95,7 +94,32 @@ class Detector:
                 Workdir(folder).open(self._plan(fingerprint, reading), resume=resume)
 
         images, self.notes = read_images(x, folder / "store", reading, self.size, groups, announce, progress)
-        parts = self._split(images)
+        kept = folder if workdir is not None else None
+        return self.fit_split(images, self.split(images), workdir=kept, check=check, progress=progress)
+
+    def split(self, images: Images) -> Split:
+        """Choose which normal images train, which select, and which calibrate.
+
+        Raises InputError where they are too few for the false-alarm rate.
+        """
+        n_calibration = calibration_size(len(images), self.fpr)
+        with seeded(0):
+            wants = self.method.learner(images.spec).held_out
+        n_held_out = held_out_size(len(images) - n_calibration) if wants else 0
+        seed = derive(self.random_state, "split")
+        return split(images, n_calibration=n_calibration, n_held_out=n_held_out, seed=seed)
+
+    def fit_split(
+        self,
+        images: Images,
+        parts: Split,
+        *,
+        workdir: Path | None = None,
+        check: bool = True,
+        progress: Progress = silent,
+    ) -> Self:
+        """Train and calibrate on images whose parts are known; raises WorkError if training breaks down."""
+        started = time.perf_counter()
         train, held_out, held_back = (images.subset(i) for i in (parts.train, parts.held_out, parts.calibration))
         fitted = fit(
             self.method,
@@ -103,7 +127,7 @@ class Detector:
             train,
             held_out if len(held_out) else None,
             runtime=self.runtime,
-            workdir=folder if workdir is not None else None,
+            workdir=workdir,
             check=check,
             progress=progress,
         )
@@ -138,14 +162,6 @@ class Detector:
             "thread count": str(torch.get_num_threads()),
             **{f"version of {name}": value for name, value in versions().items()},
         }
-
-    def _split(self, images: Images) -> Split:
-        n_calibration = calibration_size(len(images), self.fpr)
-        with seeded(0):
-            wants = self.method.learner(images.spec).held_out
-        n_held_out = held_out_size(len(images) - n_calibration) if wants else 0
-        seed = derive(self.random_state, "split")
-        return split(images, n_calibration=n_calibration, n_held_out=n_held_out, seed=seed)
 
     def _facts(self, images: Images, parts: Split) -> dict[str, object]:
         counts = {"images": len(images), "train": len(parts.train), "held_out": len(parts.held_out)}

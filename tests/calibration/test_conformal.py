@@ -134,15 +134,16 @@ def test_label_one_implies_a_p_value_within_the_rate(values: list[float], fpr: f
     if allowed(fpr, len(values)) == 0:
         return
     calibration = Calibration(np.array(values), fpr)
+    n, m = calibration.n, allowed(fpr, calibration.n)
     assert calibration.threshold is not None
-    new = np.array([*extra, *values, calibration.threshold, np.nextafter(calibration.threshold, np.inf)])
+    new = np.array([*extra, *values, calibration.threshold, math.nextafter(calibration.threshold, math.inf)])
     new = new[np.isfinite(new)]
     labels, p = calibration.predict(new), calibration.p_value(new)
     assert (p[labels == 1] <= fpr).all()
-    # and the other way: a p-value within the rate is label 1, unless the score lies in the gap below the midpoint
-    kth = calibration.scores[calibration.n - allowed(fpr, calibration.n)]
-    assert (labels[(p <= fpr) & (new > calibration.threshold)] == 1).all()
-    assert (new[(p <= fpr) & (labels == 0)] > kth).all()
+    # the other way, only scores in the gap from s_(k) to the midpoint differ; ranks, since 1/3 is no decimal
+    among_m = np.rint(p * (n + 1)) <= m
+    assert (new[among_m & (labels == 0)] > calibration.scores[n - m]).all()
+    assert (new[among_m & (labels == 0)] <= calibration.threshold).all()
 
 
 @given(values=scores, new=scores)

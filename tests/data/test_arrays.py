@@ -35,7 +35,7 @@ def own_layout(x: np.ndarray) -> Layout:
 
 
 @given(
-    st.integers(1, 4), st.sampled_from([1, 3]), st.integers(4, 9), st.integers(4, 9), st.sampled_from([*DTYPES]),
+    st.integers(1, 4), st.sampled_from([1, 3]), st.integers(5, 9), st.integers(5, 9), st.sampled_from([*DTYPES]),
     st.booleans(),
 )  # fmt: skip
 def test_every_axis_order_gives_the_same_images(n, channels, height, width, dtype, tensor):
@@ -100,7 +100,7 @@ def test_the_first_image_out_of_range_is_named(value, dtype, monkeypatch):
     monkeypatch.setattr("amiss.data.arrays._CHUNK", 3 * 28 * 28)
     x = values((10, 28, 28), dtype)
     x[7, 3, 4] = x[9, 0, 0] = value
-    with pytest.raises(InputError, match=rf"image 7 of the array holds the value {x[7, 3, 4]:.5g}".replace("+", r"\+")):
+    with pytest.raises(InputError, match=f"image 7 of the array holds the value {float(x[7, 3, 4])};"):
         images_from_array(x)
 
 
@@ -119,7 +119,8 @@ def test_other_byte_orders_and_gradients_are_read():
 
 
 @pytest.mark.parametrize(
-    ("shape", "side"), [((8, 8), 28), ((28, 28), 28), ((31, 40), 28), ((32, 32), 32), ((100, 70), 64), ((300, 257), 256)]
+    ("shape", "side"),
+    [((8, 8), 28), ((28, 28), 28), ((31, 40), 28), ((32, 32), 32), ((100, 70), 64), ((300, 257), 256)],
 )
 def test_the_default_size_is_that_of_files(shape, side):
     assert images_from_array(np.zeros((2, *shape), np.uint8)).spec == ImageSpec(1, side, side)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from amiss.contracts import InputError
+from amiss.data.folder import IMAGE_SUFFIXES
 from amiss.data.listing import list_images
 
 
@@ -37,7 +38,10 @@ def test_a_flat_folder_is_all_normal(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("suffix", ".png .jpg .jpeg .bmp .gif .tif .tiff .webp .pgm .ppm .pbm .pnm .PNG".split())
+@pytest.mark.parametrize(
+    "suffix",
+    [".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm", ".pnm", ".PNG"],
+)
 def test_every_image_suffix_is_read(tmp_path, suffix):
     make(tmp_path, f"x{suffix}", "x.svg")
     assert len(list_images(tmp_path)) == 1
@@ -206,7 +210,9 @@ def test_group_by_is_matched_on_the_relative_path(tmp_path):
     assert list_images(folder, group_by=r"^good/(s\d)").groups == ["s1"]
 
 
-@pytest.mark.parametrize(("pattern", "message"), [("x(.)", "does not match 'a.png'"), ("(", "not a regular expression")])
+@pytest.mark.parametrize(
+    ("pattern", "message"), [("x(.)", "does not match 'a.png'"), ("(", "not a regular expression")]
+)
 def test_group_by_that_does_not_match_is_refused(tmp_path, pattern, message):
     make(tmp_path, "a.png")
     with pytest.raises(InputError, match=message):

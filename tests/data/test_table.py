@@ -13,7 +13,7 @@ from amiss.data.listing import list_images
 from amiss.data.table import is_table
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name in ("a.png", "sub/b.png", "c.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

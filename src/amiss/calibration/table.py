@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from amiss.calibration.conformal import Calibration
 from amiss.contracts import InputError, WorkError
-from amiss.data.atomic import sync_folder
+from amiss.data.atomic import sync_folder, temporary_for
 
 if TYPE_CHECKING:
     import pandas
@@ -172,7 +172,7 @@ def table_writer(path: Path) -> TableWriter:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"cannot write scores to {path}: its name must end in {' or '.join(SUFFIXES)}")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = temporary_for(path)
     try:
         sink = _Csv(temporary) if path.suffix.lower() == ".csv" else _Parquet(temporary)
     except OSError as error:

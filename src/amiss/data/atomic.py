@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
     Raises WorkError naming the file when the disk is full or the place cannot be written; what stood there stays.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = temporary_for(path)
     try:
         with temporary.open("wb") as file:
             write(file)
@@ -27,6 +28,28 @@ def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
         raise WorkError(f"could not write {path}: {_reason(error)}; nothing was replaced") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_for(path: Path) -> Path:
+    """Name of a temporary file beside `path`, this process's own; those that killed processes left are deleted."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        owner = left.name.rsplit(".", 2)[1]
+        if owner.isdecimal() and not _alive(int(owner)):
+            left.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _alive(process: int) -> bool:
+    """Whether a process of that number runs; where that cannot be asked without harm, it is taken to."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def sync_folder(folder: Path) -> None:

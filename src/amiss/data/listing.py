@@ -139,7 +139,7 @@ def _list_folder(root: str, recursive: bool, roles: bool, group_by: str | None) 
     names = PackedText.pack(relative(), prefix)
     groups = _groups((name.removeprefix(prefix) for name in names), group_by)
     anomalous, test = (np.repeat(np.array(flags, bool), counts) for flags in zip(*_flags(found), strict=True))
-    lines = _folder_lines(root, found, counts)
+    lines = _folder_lines(root, found, counts, roles)
     if others.count:
         lines.append(f"{root}: {others.count} other files passed over, such as {others.example}")
     return Listing(root, names, names, anomalous, test, groups, tuple(lines))
@@ -149,12 +149,12 @@ def _flags(found: Iterable[Part]) -> Iterator[tuple[bool, bool]]:
     return ((part.anomalous, part.test) for part in found)
 
 
-def _folder_lines(root: str, found: Sequence[Part], counts: Sequence[int]) -> list[str]:
-    if not any(part.anomalous or part.test for part in found) and len(found) > 1:
-        return [f"{root}: {sum(counts)} images in {len(found)} folders, all taken as normal"]
+def _folder_lines(root: str, found: Sequence[Part], counts: Sequence[int], roles: bool) -> list[str]:
+    if len(found) > 1 and not any(part.anomalous or part.test for part in found):
+        return [f"{root}: {sum(counts)} images in {len(found)} folders{', all taken as normal' if roles else ''}"]
     return [
-        f"{Path(root, part.path)}: {count} {'image' if count == 1 else 'images'}, "
-        f"{'anomalous' if part.anomalous else 'normal'}{', for testing' if part.test else ''}"
+        f"{Path(root, part.path)}: {_images(count)}"
+        + (f", {'anomalous' if part.anomalous else 'normal'}{', for testing' if part.test else ''}" if roles else "")
         for part, count in zip(found, counts, strict=True)
     ]
 
@@ -173,7 +173,7 @@ def _list_paths(source: Sequence[PathLike], name: str, group_by: str | None) -> 
             raise InputError(f"entry {i} of the list, '{os.fspath(path)}', {kind}; accepted are paths of images")
     names = PackedText.pack(os.fspath(path) for path in source)
     everything = np.zeros(len(names), bool)
-    line = f"{name}: {len(names)} {'image' if len(names) == 1 else 'images'}, normal"
+    line = f"{name}: {_images(len(names))}, normal"
     return Listing(name, names, names, everything, everything, _groups(names, group_by), (line,))
 
 
@@ -206,6 +206,10 @@ def _groups(paths: Iterable[str], pattern: str | None) -> list[str] | None:
             raise InputError(f"group_by '{pattern}' does not match '{path}'; it has to match every image")
         groups.append(known.setdefault(group, group))
     return groups
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
 
 
 def _take(texts: Sequence[str], index: NDArray[np.int64]) -> Sequence[str]:

@@ -38,9 +38,9 @@ def _collect(
     parts: dict[str, list[np.ndarray]] = {}
     # A scorer that needs gradients enables them itself, which inference mode would forbid.
     with torch.no_grad():
-        for start in range(0, len(images), MICRO_BATCH):
-            index = np.arange(start, min(start + MICRO_BATCH, len(images)))
-            for name, values in run(batch(images, index, device)).items():
+        for start in range(0, max(1, len(images)), MICRO_BATCH):  # no images are one empty batch, which names the terms
+            stop = min(start + MICRO_BATCH, len(images))
+            for name, values in run(batch(images, np.arange(start, stop), device)).items():
                 parts.setdefault(name, []).append(values.double().cpu().numpy())
-            progress("scoring", int(index[-1]) + 1, len(images), "")
+            progress("scoring", stop, len(images), "")
     return {name: np.concatenate(values) for name, values in parts.items()}

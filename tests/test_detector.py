@@ -1,0 +1,212 @@
+"""The detector: what reaches training, what decides, and that a model file is the same detector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from amiss import Detector, InputError, detector
+from amiss.data.images import Images
+from amiss.data.reading import Reading
+from amiss.methods.gradcon import GradCon
+
+SMALL = GradCon(epochs=1, batch_size=16)
+
+
+def normals(n: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Smooth random images (N, 28, 28)."""
+    coarse = torch.rand(n, 1, 4, 4, generator=torch.Generator().manual_seed(seed))
+    smooth = torch.nn.functional.interpolate(coarse, size=28, mode="bilinear")
+    return (smooth[:, 0] * 255).byte().numpy()
+
+
+class Spy:
+    """Remembers which images the engine was given for what."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.train: Images | None = None
+        self.held_out: Images | None = None
+        self.calibration: Images | None = None
+        real_fit, real_score = detector.fit, detector.score_images
+
+        def fit(method, spec, train, held_out, **options):
+            self.train, self.held_out = train, held_out
+            return real_fit(method, spec, train, held_out, **options)
+
+        def score(scorer, images, *rest):
+            self.calibration = images
+            return real_score(scorer, images, *rest)
+
+        monkeypatch.setattr(detector, "fit", fit)
+        monkeypatch.setattr(detector, "score_images", score)
+
+    def parts(self) -> list[set[bytes]]:
+        assert self.train is not None
+        assert self.calibration is not None
+        held_out = [] if self.held_out is None else [self.held_out]
+        return [set(part.digests().tolist()) for part in (self.train, *held_out, self.calibration)]
+
+
+@pytest.mark.parametrize("method", ["knn", SMALL])
+def test_calibration_images_and_their_copies_never_reach_training(
+    monkeypatch: pytest.MonkeyPatch, method: str | GradCon
+) -> None:
+    spy = Spy(monkeypatch)
+    distinct = normals(100)
+    Detector(method).fit(np.concatenate([distinct, distinct[:40], distinct[:10]]))
+    parts = spy.parts()
+    assert sum(map(len, parts)) == len(set().union(*parts)) == 100
+    assert len(parts) == (2 if method == "knn" else 3)
+
+
+def test_images_of_one_group_stand_on_one_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    spy = Spy(monkeypatch)
+    Detector("knn").fit(normals(120), groups=np.repeat(np.arange(40), 3))
+    assert spy.train is not None
+    assert spy.calibration is not None
+    assert spy.train.groups is not None
+    assert not set(spy.train.groups.tolist()) & set(spy.calibration.groups.tolist())
+
+
+def test_decision_follows_the_stored_scores() -> None:
+    d = Detector("knn", fpr=0.05).fit(normals(500))
+    assert d.calibration.n == 100
+    new = normals(200, seed=1)
+    scores = d.decision_function(new)
+    assert scores.shape == (200,)
+    assert d.threshold_ is not None
+    np.testing.assert_array_equal(d.predict(new), (scores > d.threshold_).astype(int))
+    np.testing.assert_array_equal(d.p_value(new), [(1 + (d.calibration.scores >= s).sum()) / 101 for s in scores])
+    assert (d.p_value(new)[d.predict(new) == 1] <= 0.05).all()
+    before = d.threshold_
+    assert d.set_fpr(0.2).threshold_ < before
+    assert d.predict(new).sum() > 0
+    assert d.set_threshold(scores.max()).predict(new).sum() == 0
+    assert d.set_fpr(0.05).threshold_ == before
+    with pytest.raises(InputError, match=r"0\.0099"):
+        d.set_fpr(0.005)
+    assert d.threshold_ == before
+
+
+def test_score_table_has_the_columns_of_the_contract() -> None:
+    d = Detector("knn").fit(normals(60))
+    table = d.score(normals(5, seed=1))
+    assert list(table.columns()) == ["image_path", "pred_score", "p_value", "normal_percentile", "pred_label"]
+    assert len(table) == 5
+    assert [row.image_path for row in table] == ["0", "1", "2", "3", "4"]
+
+
+def test_without_a_rate_there_are_scores_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    spy = Spy(monkeypatch)
+    d = Detector("knn", fpr=None).fit(normals(30))
+    assert spy.train is not None
+    assert len(spy.train) == 30
+    assert list(d.score(normals(3, seed=1)).columns()) == ["image_path", "pred_score"]
+    assert d.threshold_ is None
+    with pytest.raises(InputError, match="fpr"):
+        d.predict(normals(3))
+
+
+def test_training_attributes_are_those_of_the_images_given() -> None:
+    x = normals(60)
+    d = Detector("pca").fit(x)
+    np.testing.assert_array_equal(d.decision_scores_, d.decision_function(x))
+    np.testing.assert_array_equal(d.labels_, d.predict(x))
+
+
+@pytest.mark.parametrize("method", ["knn", SMALL])
+def test_a_saved_detector_is_the_same_detector(tmp_path: Path, method: str | GradCon) -> None:
+    d = Detector(method, random_state=3).fit(normals(80))
+    d.save(tmp_path / "m.safetensors")
+    loaded = Detector.load(tmp_path / "m.safetensors")
+    new = normals(20, seed=1)
+    np.testing.assert_array_equal(loaded.decision_function(new), d.decision_function(new))
+    assert loaded.threshold_ == d.threshold_
+    assert (loaded.fpr, loaded.random_state, loaded.method) == (d.fpr, 3, d.method)
+    data = loaded.artifact.record["data"]
+    assert isinstance(data, dict)
+    assert data["images"] == 80
+    assert data["train"] + data["held_out"] + data["calibration"] == 80
+    with pytest.raises(InputError, match="after fit only"):
+        _ = loaded.decision_scores_
+
+
+def test_same_seed_same_detector_other_seed_another() -> None:
+    x, new = normals(80), normals(10, seed=1)
+    first, again, other = (Detector(SMALL, random_state=s).fit(x).decision_function(new) for s in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).all()
+
+
+def test_folder_is_read_by_its_names_and_noted(tmp_path: Path) -> None:
+    for folder, n in (("good", 50), ("scratch", 3)):
+        (tmp_path / folder).mkdir()
+        for i, image in enumerate(normals(n, seed=len(folder))):
+            Image.fromarray(image).save(tmp_path / folder / f"{i}.png")
+    d = Detector("knn").fit(tmp_path)
+    assert any("good: 50 images, normal" in line for line in d.notes)
+    table = d.score(tmp_path / "scratch")
+    assert [row.image_path for row in table] == [str(tmp_path / "scratch" / f"{i}.png") for i in range(3)]
+
+
+def test_an_unfinished_fit_is_continued_only_with_the_same_plan(tmp_path: Path) -> None:
+    x = normals(80)
+    Detector(SMALL).fit(x, workdir=tmp_path / "w")
+    with pytest.raises(InputError, match="--resume"):
+        Detector(SMALL).fit(x, workdir=tmp_path / "w")
+    with pytest.raises(InputError, match="random state was 0 and is now 1"):
+        Detector(SMALL, random_state=1).fit(x, workdir=tmp_path / "w", resume=True)
+    with pytest.raises(InputError, match="data was"):
+        Detector(SMALL).fit(normals(80, seed=5), workdir=tmp_path / "w", resume=True)
+    d = Detector(SMALL).fit(x, workdir=tmp_path / "w", resume=True)
+    assert [r["epochs_kept"] for r in d.artifact.record["log"] if r["event"] == "resume"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (normals(1), "1 image was given"),
+        (normals(20), "fpr=0.05 needs 19 calibration images"),
+        (normals(0), "no images"),
+        (np.full((50, 28, 28), np.nan), "nan"),
+        (np.full((50, 28, 28), -0.5), "-0.5"),
+        (np.full((50, 28, 28), 1.5), "1.5"),
+    ],
+)
+def test_unusable_images_are_refused_in_a_sentence(x: NDArray[np.generic], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Detector("knn").fit(x)
+
+
+def test_wrong_calls_are_refused_in_a_sentence() -> None:
+    with pytest.raises(InputError, match="did you mean gradcon"):
+        Detector("gradcom")
+    with pytest.raises(InputError, match="between 0 and 1"):
+        Detector("knn", fpr=1.5)
+    with pytest.raises(InputError, match="not fitted"):
+        Detector("knn").predict(normals(3))
+    with pytest.raises(InputError, match="groups is for arrays"):
+        Detector("knn").fit("somewhere", groups=np.zeros(3, dtype=np.int64))
+    with pytest.raises(InputError, match="8x8 pixels do not fit"):
+        Detector(SMALL, size=8).fit(normals(60))
+
+
+def test_scoring_refuses_another_channel_count() -> None:
+    d = Detector("knn").fit(normals(60))
+    with pytest.raises(InputError, match="3 channels"):
+        d.score(np.zeros((2, 3, 28, 28), dtype=np.uint8))
+
+
+def test_reading_says_what_to_group_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spy = Spy(monkeypatch)
+    for i, image in enumerate(normals(60)):
+        Image.fromarray(image).save(tmp_path / f"scene{i // 3}_{i}.png")
+    Detector("knn").fit(tmp_path, reading=Reading(group_by=r"scene(\d+)_"))
+    assert spy.calibration is not None
+    assert spy.calibration.groups is not None
+    assert (np.bincount(spy.calibration.groups)[np.unique(spy.calibration.groups)] == 3).all()
