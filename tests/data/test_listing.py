@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from amiss.contracts import InputError
-from amiss.data.folder import IMAGE_SUFFIXES
 from amiss.data.listing import list_images
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ def plan_layout(listing: Listing, size: int | None = None, progress: Progress | 
     Raises:
         InputError: If no file can be read (the first is named), or `size` is not a positive whole number.
     """
-    sides: list[int] = []
+    sides = array("q")
     kinds: set[Kind] = set()
     first: InputError | None = None
     tell = paced(progress, "reading headers", len(listing))
@@ -54,7 +55,7 @@ def plan_layout(listing: Listing, size: int | None = None, progress: Progress | 
             tell(done)
     if first is not None and not sides:
         raise first
-    side = choose_size(np.array(sides), size)
+    side = choose_size(np.frombuffer(sides, dtype=np.int64), size)
     depths = {kind.depth for kind in kinds}
     depth: Depth = "float32" if "float32" in depths else "uint16" if "uint16" in depths else "uint8"
     return Layout(ImageSpec(3 if any(kind.colour for kind in kinds) else 1, side, side), depth)

@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -148,12 +149,10 @@ def _phase(run: _Run, number: int, phase: Phase, epochs: int, done: int) -> None
         run.best, run.best_value = None, math.inf
     for epoch in range(done, epochs):
         started = time.perf_counter()
-        before = health.watch(run.learner) if run.check and epoch == 0 else None
-        losses = _epoch(run, number, phase, images, epoch, epochs)
         where = f"epoch {epoch + 1} of the phase {phase.name!r}"
+        with health.moving(run.learner, where) if run.check and epoch == 0 else nullcontext():
+            losses = _epoch(run, number, phase, images, epoch, epochs)
         health.check_finite(losses, where)
-        if before is not None:
-            health.check_moved(run.learner, before, where)
         record: Record = {"event": "epoch", "phase": phase.name, "epoch": epoch + 1, "losses": losses}
         record |= _select(run, phase, where)
         if run.on_epoch is not None:

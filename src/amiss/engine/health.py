@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -28,15 +30,22 @@ def check_finite(losses: dict[str, float], where: str) -> None:
             )
 
 
-def watch(learner: nn.Module) -> dict[str, Tensor]:
-    """Copy the trainable parameters, to see later which of them moved."""
-    return {name: p.detach().clone() for name, p in learner.named_parameters() if p.requires_grad}
+@contextmanager
+def moving(learner: nn.Module, where: str) -> Iterator[None]:
+    """Run an epoch; raise WorkError if an optimizer that steps in it owns a parameter that no gradient reaches."""
+    before = {name: p.detach().clone() for name, p in learner.named_parameters() if p.requires_grad}
+    owned: set[int] = set()
 
+    def note(optimizer: Optimizer, *_: object) -> None:
+        owned.update(id(p) for group in optimizer.param_groups for p in group["params"])
 
-def check_moved(learner: nn.Module, before: dict[str, Tensor], where: str) -> None:
-    """Raise WorkError if an optimizer that stepped owns a parameter that no gradient ever reached."""
-    stepped = [o for o in steppers(learner).values() if isinstance(o, Optimizer) and o.state]
-    owned = {id(p) for o in stepped for group in o.param_groups for p in group["params"]}
+    optimizers = [stepper for stepper in steppers(learner).values() if isinstance(stepper, Optimizer)]
+    handles = [optimizer.register_step_post_hook(note) for optimizer in optimizers]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
     for name, p in learner.named_parameters():
         if id(p) in owned and name in before and p.numel() and torch.equal(p, before[name]):
             raise WorkError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 import torch
@@ -26,7 +27,7 @@ def capture(learner: nn.Module) -> State:
     """Copy all of the learner's memory: parameters, buffers, extra state, optimizers."""
     return {
         "module": copy_tensors(learner.state_dict()),
-        "steppers": {name: stepper.state_dict() for name, stepper in steppers(learner).items()},
+        "steppers": {name: copy.deepcopy(stepper.state_dict()) for name, stepper in steppers(learner).items()},
     }
 
 
@@ -37,7 +38,7 @@ def restore(learner: nn.Module, state: Mapping[str, object]) -> None:
         raise TypeError("a captured state holds the dictionaries 'module' and 'steppers'")
     install(learner, module)
     for name, stepper in steppers(learner).items():
-        stepper.load_state_dict(saved[name])
+        stepper.load_state_dict(copy.deepcopy(saved[name]))  # an optimizer steps the very tensors that it loads
 
 
 def copy_tensors(state: Mapping[str, object]) -> State:
