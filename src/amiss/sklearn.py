@@ -110,7 +110,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         shaping = Shaping(shape, spec, float(learned.min()), float(learned.max()))
         detector.fit_split(Images(shaping.images(x), digests=equal), parts, check=False)
         self.shaping_, self.fpr_ = shaping, rate
-        self.offset_ = -_threshold(detector)
+        assert detector.threshold_ is not None  # it has a rate
+        self.offset_ = -detector.threshold_
         self.detector_ = Detector.of(detector.artifact, device=self.device)  # without the training images
         return self
 
@@ -167,13 +168,6 @@ def auto_rate(n: int) -> float:
     if allowed(least, most) < 1:  # rounded down, 1 / (m + 1) would ask for one image more
         least = math.nextafter(least, 1)
     return max(0.05, least)
-
-
-def _threshold(detector: Detector) -> float:
-    threshold = detector.threshold_
-    if threshold is None:
-        raise InputError("labels need a false-alarm rate: give fpr a number between 0 and 1")
-    return threshold
 
 
 def _shape(

@@ -222,7 +222,7 @@ def _finish(run: _Run, *, trained: bool) -> Scorer:
         x = batch(run.train, sample, run.device)
         health.check_latent(run.learner, x)
         with torch.no_grad():  # negatives too: to a density estimate, its own training images may all be alike
-            health.check_scores(torch.cat([scorer(part) for part in torch.cat([x, 1 - x]).split(64)]))
+            health.check_scores(torch.cat([scorer(part) for part in torch.split(torch.cat([x, 1 - x]), 64)]))
     return scorer
 
 

@@ -33,17 +33,20 @@ def capture(learner: nn.Module) -> State:
 
 def restore(learner: nn.Module, state: Mapping[str, object]) -> None:
     """Put a captured memory back."""
-    module, saved = state["module"], state["steppers"]
+    module, saved = copy.deepcopy((state["module"], state["steppers"]))  # an optimizer steps the tensors that it loads
     if not isinstance(module, dict) or not isinstance(saved, dict):
         raise TypeError("a captured state holds the dictionaries 'module' and 'steppers'")
     install(learner, module)
     for name, stepper in steppers(learner).items():
-        stepper.load_state_dict(copy.deepcopy(saved[name]))  # an optimizer steps the very tensors that it loads
+        stepper.load_state_dict(saved[name])
 
 
 def copy_tensors(state: Mapping[str, object]) -> State:
-    """Copy the tensors of a state dictionary, so that training on does not change them."""
-    return {name: value.detach().clone() if isinstance(value, Tensor) else value for name, value in state.items()}
+    """Copy a state dictionary, so that training on does not change it."""
+    return {
+        name: value.detach().clone() if isinstance(value, Tensor) else copy.deepcopy(value)
+        for name, value in state.items()
+    }
 
 
 def install(module: nn.Module, state: Mapping[str, object]) -> None:

@@ -48,7 +48,7 @@ def scores_each_image_alone(subject: Subject) -> None:
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
         _require_close(subject, "in another order", scores(scorer, x[order]), together[order])
         for size in (1, 7):
-            apart = torch.cat([scores(scorer, part) for part in x.split(size)])
+            apart = torch.cat([scores(scorer, part) for part in torch.split(x, size)])
             _require_close(subject, f"in batches of {size}", apart, together)
 
 
