@@ -72,7 +72,9 @@ def decode_one(folder: Path, store: Path, side: int, workers: int) -> None:
     layout = plan_layout(listing, side)
     assert layout == Layout(ImageSpec(1, side, side), "uint8")
     images = decode_store(listing, layout, store, workers=workers)
-    total = sum(int(images.take(np.arange(i, min(i + 1000, len(images)))).sum()) for i in range(0, len(images), 1000))
+    total = sum(
+        int(images.take(np.arange(i, min(i + 1000, len(images)))).numpy().sum()) for i in range(0, len(images), 1000)
+    )
     seconds = time.perf_counter() - start
     peak.look()
     assert total > 0

@@ -93,6 +93,7 @@ def run(cell: Cell, scratch: Path, reporter: Reporter) -> dict[str, object]:
         "protocol": task.name,
         "train": len(train),
         "held_out": len(held_out),
+        "restarts": sum(record["event"] == "restart" for record in fitted.log),
         "selected_epoch": best["epoch"] if best else None,
         "selection": "loss of held-out normals" if best else "none",
         **result.to_json(),

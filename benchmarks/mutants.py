@@ -133,6 +133,18 @@ MUTANTS = [
         TEST_CONFORMAL,
     ),
     Mutant(
+        "threshold at the midpoint",
+        CONFORMAL,
+        (("low + min(self.tolerance, high / 2 - low / 2)", "low + (high / 2 - low / 2)"),),
+        TEST_CONFORMAL,
+    ),
+    Mutant(
+        "threshold on a calibration score",
+        CONFORMAL,
+        (("low + min(self.tolerance, high / 2 - low / 2)", "low"),),
+        TEST_CONFORMAL,
+    ),
+    Mutant(
         "ties count for the image in p-values",
         CONFORMAL,
         (('np.searchsorted(self.scores, values, side="left")', 'np.searchsorted(self.scores, values, side="right")'),),

@@ -29,9 +29,9 @@ from amiss.engine.scoring import score_images
 Rows = NDArray[np.generic]
 
 FARTHEST = 1000.0
-"""Training ranges outside of which a value counts as this far: beyond it, squares in float32 would overflow."""
+"""Most training ranges that a value may lie outside; further ones count as this far, lest float32 overflow."""
 
-_CHUNK = 1024  # rows turned into images at a time when scoring
+_CHUNK = 1024  # rows turned into images at a time
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class Shaping:
 
     def images(self, x: Rows) -> NDArray[np.float32]:
         """Images (N, C, H, W): the training range is [0, 1], and values outside of it stay outside."""
-        scaled = (x.astype(np.float64) - self.low) / ((self.high - self.low) or 1.0)
+        with np.errstate(over="ignore"):
+            scaled = (x.astype(np.float64) - self.low) / ((self.high - self.low) or 1.0)
         unit = torch.from_numpy(scaled.clip(-FARTHEST, 1 + FARTHEST).astype(np.float32))
         missing = math.prod(self.shape) - unit.shape[1]
         pixels = F.pad(unit, (0, missing)).reshape(-1, *self.shape)
@@ -56,6 +57,10 @@ class Shaping:
             side = self.spec.height, self.spec.width
             pixels = F.interpolate(pixels, side, mode="bilinear", align_corners=False, antialias=True)
         return pixels.numpy()
+
+    def chunks(self, x: Rows) -> Iterator[NDArray[np.float32]]:
+        """The images of rows (N, D), a bounded number at a time."""
+        return (self.images(x[start : start + _CHUNK]) for start in range(0, len(x), _CHUNK))
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):
@@ -108,7 +113,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         parts = detector.split(Images(blank, digests=equal))
         learned = x[np.concatenate([parts.train, parts.held_out])]
         shaping = Shaping(shape, spec, float(learned.min()), float(learned.max()))
-        detector.fit_split(Images(shaping.images(x), digests=equal), parts, check=False)
+        pixels = np.concatenate(list(shaping.chunks(x)))
+        detector.fit_split(Images(pixels, digests=equal), parts, check=False)
         self.shaping_, self.fpr_ = shaping, rate
         assert detector.threshold_ is not None  # it has a rate
         self.offset_ = -detector.threshold_
@@ -117,11 +123,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
         """Minus the anomaly scores of rows (N, D): (N,), higher = more normal."""
-        check_is_fitted(self)
+        check_is_fitted(self, "detector_")
         x: Rows = validate_data(self, X, dtype="numeric", reset=False)
         scorer = self.detector_.artifact.scorer
         place(scorer, self.detector_.runtime.resolve())
-        return -np.concatenate([score_images(scorer, Images(part)) for part in self._chunks(x)])
+        return -np.concatenate([score_images(scorer, Images(part)) for part in self.shaping_.chunks(x)])
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """`score_samples` less `offset_`, (N,): negative = anomalous."""
@@ -130,9 +136,6 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
         """Labels (N,): 1 normal, -1 anomalous; false alarms on normal rows at most `fpr_`."""
         return np.where(self.decision_function(X) < 0, -1, 1).astype(np.int64)
-
-    def _chunks(self, x: Rows) -> Iterator[NDArray[np.float32]]:
-        return (self.shaping_.images(x[start : start + _CHUNK]) for start in range(0, len(x), _CHUNK))
 
     def _rate(self, n: int) -> float:
         if isinstance(self.fpr, str) and self.fpr == "auto":
@@ -162,7 +165,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
 
 
 def auto_rate(n: int) -> float:
-    """0.05, or 1 / (m + 1) if larger: the smallest rate that calibration images support, at most half of n, m."""
+    """0.05, or 1 / (m + 1) if that is larger: the smallest rate that m = n // 2 calibration rows support."""
     most = n // 2
     least = 1 / (most + 1)
     if allowed(least, most) < 1:  # rounded down, 1 / (m + 1) would ask for one image more

@@ -99,13 +99,14 @@ def test_too_few_images_name_the_smallest_rate_and_the_number_needed() -> None:
 
 
 @given(values=scores, fpr=rates)
-def test_threshold_lies_from_the_order_statistic_to_below_the_next(values: list[float], fpr: float) -> None:
+def test_threshold_stands_just_above_the_order_statistic(values: list[float], fpr: float) -> None:
     n, m = len(values), allowed(fpr, len(values))
     if m == 0:
         with pytest.raises(InputError, match="smallest rate"):
             Calibration(np.array(values), fpr)
         return
-    threshold = Calibration(np.array(values), fpr).threshold
+    calibration = Calibration(np.array(values), fpr)
+    threshold, tolerance = calibration.threshold, calibration.tolerance
     assert threshold is not None
     assert np.isfinite(threshold)
     kth = sorted(values)[n + 1 - m - 1]
@@ -113,7 +114,9 @@ def test_threshold_lies_from_the_order_statistic_to_below_the_next(values: list[
     assert kth <= threshold
     if larger:
         assert threshold < min(larger)
-        assert abs(threshold - (kth / 2 + min(larger) / 2)) <= math.ulp(max(abs(kth), abs(min(larger))))
+        half_gap = (Fraction(min(larger)) - Fraction(kth)) / 2
+        exact = Fraction(kth) + min(Fraction(tolerance), half_gap)
+        assert abs(Fraction(threshold) - exact) <= Fraction(math.ulp(max(abs(kth), abs(min(larger)))))
     elif kth < np.finfo(np.float64).max:
         assert kth < threshold
 
@@ -140,10 +143,21 @@ def test_label_one_implies_a_p_value_within_the_rate(values: list[float], fpr: f
     new = new[np.isfinite(new)]
     labels, p = calibration.predict(new), calibration.p_value(new)
     assert (p[labels == 1] <= fpr).all()
-    # the other way, only scores in the gap from s_(k) to the midpoint differ; ranks, since 1/3 is no decimal
+    # the other way, only scores within the tolerance above s_(k) differ; ranks, since 1/3 is no decimal
     among_m = np.rint(p * (n + 1)) <= m
     assert (new[among_m & (labels == 0)] > calibration.scores[n - m]).all()
     assert (new[among_m & (labels == 0)] <= calibration.threshold).all()
+
+
+@given(values=st.sets(st.integers(-10_000, 10_000), min_size=2, max_size=60), fpr=rates)
+def test_of_n_plus_one_normals_exactly_m_are_flagged_by_the_others(values: set[int], fpr: float) -> None:
+    pool = np.array(sorted(values), dtype=np.float64)  # at least 1 apart, and the tolerance is below 1
+    n, m = len(pool) - 1, allowed(fpr, len(pool) - 1)
+    if m == 0:
+        return
+    others = [Calibration(np.delete(pool, i), fpr) for i in range(n + 1)]
+    assert max(calibration.tolerance for calibration in others) < 0.5
+    assert sum(int(calibration.predict([s])[0]) for calibration, s in zip(others, pool, strict=True)) == m
 
 
 @given(values=scores, new=scores)
@@ -175,8 +189,30 @@ def test_threshold_above_the_largest_adds_the_tolerance() -> None:
     assert mostly.tolerance == pytest.approx(1e-5 * np.r_[np.zeros(18), 1.0].std(), rel=1e-12)
 
 
+@pytest.mark.parametrize(("gap", "step"), [(1.0, 1e-4), (3e-4, 1e-4), (1e-4, 5e-5), (1e-7, 5e-8)])
+def test_threshold_between_two_scores_is_the_tolerance_or_half_the_gap_above_the_lower(gap: float, step: float) -> None:
+    values = np.r_[np.arange(19.0), 18 + gap]  # n = 20, fpr = 0.1: m = 2, s_(k) = s_(19) = 18
+    calibration = Calibration(values, 0.1)
+    assert calibration.tolerance == pytest.approx(1e-4, rel=1e-12)
+    assert calibration.threshold is not None
+    assert calibration.threshold - 18 == pytest.approx(step, rel=1e-6)
+    assert calibration.predict(values).tolist() == [0] * 19 + [1]
+
+
+@pytest.mark.parametrize("m", [1, 2, 10])
+def test_rounding_in_another_runtime_flips_no_calibration_image(m: int) -> None:
+    values = np.random.default_rng(m).exponential(size=199)
+    calibration = Calibration(values, m / 200)
+    off = 0.99 * calibration.tolerance
+    assert 0 < off < np.diff(calibration.scores)[-12:].min() / 2
+    labels = calibration.predict(values)
+    assert labels.sum() == m - 1
+    for moved in (values - off, values + off):
+        assert calibration.predict(moved).tolist() == labels.tolist()
+
+
 @pytest.mark.parametrize("low", [1.0, -1.0, 5e-324, 3 * 5e-324, 1.7976931348623155e308, -5e-324])
-def test_midpoint_of_neighbouring_floats_stays_below_the_upper(low: float) -> None:
+def test_threshold_between_neighbouring_floats_stays_below_the_upper(low: float) -> None:
     high = float(np.nextafter(low, np.inf))
     threshold = Calibration(np.array([*[low] * 38, high]), 0.05).threshold
     assert threshold == low

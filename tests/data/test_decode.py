@@ -47,6 +47,16 @@ def chw(rgb: np.ndarray) -> np.ndarray:
     return np.moveaxis(rgb, 2, 0)
 
 
+def png(width: int, height: int, bits: int, colour_type: int, rows: bytes) -> bytes:
+    """A PNG written by hand, for what Pillow does not write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
 # What a file holds comes out
 
 
@@ -167,6 +177,18 @@ def test_sixteen_bits_are_kept(tmp_path, name):
     assert np.array_equal(decode(path, layout(3, "uint16")), np.stack([DEEP] * 3))
     assert np.abs(decode(path, layout())[0] - DEEP / 257).max() <= 0.5
     assert np.array_equal(decode(path, layout(1, "float32"))[0], DEEP.astype(np.float32) / np.float32(65535))
+
+
+@pytest.mark.parametrize(("colour_type", "bands"), [(2, 3), (4, 2), (6, 4)])
+def test_of_sixteen_bits_a_channel_the_upper_eight_are_read(tmp_path, colour_type, bands):
+    deep = RNG.integers(0, 65536, (H, W, bands), dtype=np.uint16)
+    if bands != 3:
+        deep[..., -1] = 65535
+    path = tmp_path / "x.png"
+    path.write_bytes(png(W, H, 16, colour_type, b"".join(b"\0" + row.astype(">u2").tobytes() for row in deep)))
+    decoded = decode_with_kind(str(path), layout(1 if bands == 2 else 3))
+    assert np.array_equal(decoded.pixels, chw(deep >> 8)[: 1 if bands == 2 else 3])
+    assert decoded.kind == Kind(True, "uint8")
 
 
 def test_big_endian_sixteen_bits(tmp_path):
@@ -370,14 +392,6 @@ def test_no_readable_file_names_the_first(tmp_path):
 # Bad files
 
 
-def png_header(width: int, height: int) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-
-
 def test_bad_files_are_named_in_one_sentence(tmp_path):
     whole = Path(saved(tmp_path, RNG.integers(0, 256, (50, 50), dtype=np.uint8), "whole.png")).read_bytes()
     jpeg = Path(saved(tmp_path, RNG.integers(0, 256, (50, 50), dtype=np.uint8), "whole.jpg")).read_bytes()
@@ -386,8 +400,8 @@ def test_bad_files_are_named_in_one_sentence(tmp_path):
         "text.png": (b"hello, I am no image", "is not an image that can be read; accepted are PNG, JPEG"),
         "cut.png": (whole[: len(whole) // 2], "cannot be decoded, it may be damaged"),
         "cut.jpg": (jpeg[: len(jpeg) // 2], "cannot be decoded, it may be damaged"),
-        "bomb.png": (png_header(10_001, 10_000), "10001 x 10000 pixels; the limit for one image is 100 megapixels"),
-        "big-bomb.png": (png_header(60_000, 60_000), "too many pixels; the limit for one image is 100 megapixels"),
+        "bomb.png": (png(10_001, 10_000, 8, 0, b""), "10001 x 10000 pixels; the limit for one image is 100 megapixels"),
+        "big-bomb.png": (png(60_000, 60_000, 8, 0, b""), "too many pixels; the limit for one image is 100 megapixels"),
         "drawing.png": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not an image"),
     }
     for name, (data, message) in bad.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from amiss.contracts import InputError
+from amiss.data import packed
 from amiss.data.listing import list_images
 
 
@@ -233,6 +235,13 @@ def test_the_fingerprint_changes_with_the_data(tmp_path):
     (tmp_path / "c.png").unlink()
     seen.append(listing.fingerprint())
     assert len(set(seen)) == 6
+
+
+def test_names_are_sorted_in_runs(monkeypatch):
+    monkeypatch.setattr(packed, "_RUN", 7)
+    for count in (0, 6, 7, 8, 100):
+        names = [f"{i * 37 % 101:03}é.png" for i in range(count)]
+        assert list(heapq.merge(*packed.sorted_runs(names))) == sorted(names)
 
 
 def test_slices_of_names_are_names(tmp_path):

@@ -21,7 +21,9 @@ def test_a_loss_that_is_not_finite(bad):
         def step(self, x):
             return {**super().step(x), "extra": torch.tensor(bad if self.clock > 1 else 0.5)}
 
-    with pytest.raises(WorkError, match=rf"epoch 2 of the phase 'first': the loss 'extra' is {bad}; lower the learning"):
+    with pytest.raises(
+        WorkError, match=rf"epoch 2 of the phase 'first': the loss 'extra' is {bad}; lower the learning"
+    ):
         run(Broken)
 
 
@@ -125,7 +127,7 @@ def test_checks_can_be_left_out_but_losses_must_be_finite():
 
     class Broken(Line):
         def step(self, x):
-            return {"recon": torch.tensor(float("nan"))}
+            return {"recon": 0 * super().step(x)["recon"] / 0}
 
     with pytest.raises(WorkError, match="is nan"):
         run(Broken, check=False)
@@ -172,3 +174,11 @@ def test_constancy_is_judged_by_the_scores_own_size(scale):
 def test_a_single_image_is_neither_constant_nor_collapsed():
     health.check_scores(torch.ones(1))
     health.check_latent(run()[1], torch.rand(1, 1, 2, 2))
+
+
+def test_losses_that_stand_still_are_noticed_and_others_are_not() -> None:
+    with pytest.raises(health.StallError, match=r"stands still in epoch 2.*random state"):
+        health.check_progress({"recon": 0.12844668}, {"recon": 0.12844667}, "epoch 2")
+    health.check_progress({"recon": 0.12844668}, {"recon": 0.12843}, "epoch 2")
+    health.check_progress({"a": 1.0, "b": 2.0}, {"a": 1.0, "b": 2.001}, "epoch 2")
+    health.check_progress({}, {}, "epoch 2")

@@ -5,7 +5,7 @@ R. Laxhammar, G. Falkman, "Conformal prediction for distribution-independent ano
 data", StreamKDD 2010, https://doi.org/10.1145/1833280.1833287.
 
 With n calibration scores and a false-alarm rate fpr, at most m = floor(fpr * (n + 1)) of n + 1 exchangeable normal
-images may be flagged: those above the order statistic s_(k), k = n + 1 - m.
+images may be flagged: those above the order statistic s_(k), k = n + 1 - m. The threshold stands just above it.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ class Calibration:
     def threshold(self) -> float | None:
         """Images that score above this are labelled 1: the manual threshold, or the rate's; None without either.
 
-        The rate's is the midpoint between s_(k) and the next strictly larger calibration score. Above the largest
-        score it is s_(n) plus the tolerance, and at least the next float.
+        The rate's stands just above s_(k), by the tolerance or half the gap to the next strictly larger calibration
+        score, whichever is less. Above the largest score it is s_(n) plus the tolerance, and at least the next float.
         """
         if self.fpr is None:
             return self.manual
@@ -130,8 +130,8 @@ class Calibration:
                 above = max(low + self.tolerance, np.nextafter(low, np.inf))
             return float(min(above, np.finfo(np.float64).max))
         high = self.scores[larger]
-        middle = low / 2 + high / 2
-        return float(middle if low <= middle < high else low)  # between neighbouring floats, rounding may leave the gap
+        above = low + min(self.tolerance, high / 2 - low / 2)  # high - low could overflow
+        return float(above if above < high else low)  # between neighbouring floats, rounding may leave the gap
 
     @property
     def false_alarm_rate(self) -> float | None:

@@ -40,7 +40,7 @@ def plan_layout(listing: Listing, size: int | None = None, progress: Progress | 
     Raises:
         InputError: If no file can be read (the first is named), or `size` is not a positive whole number.
     """
-    sides = array("q")
+    sides = array("i")
     kinds: set[Kind] = set()
     first: InputError | None = None
     tell = paced(progress, "reading headers", len(listing))
@@ -55,7 +55,7 @@ def plan_layout(listing: Listing, size: int | None = None, progress: Progress | 
             tell(done)
     if first is not None and not sides:
         raise first
-    side = choose_size(np.frombuffer(sides, dtype=np.int64), size)
+    side = choose_size(np.frombuffer(sides, dtype=np.intc), size)
     depths = {kind.depth for kind in kinds}
     depth: Depth = "float32" if "float32" in depths else "uint16" if "uint16" in depths else "uint8"
     return Layout(ImageSpec(3 if any(kind.colour for kind in kinds) else 1, side, side), depth)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from amiss.contracts import InputError
+from amiss.data.packed import PackedText, sorted_runs
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm", ".pnm"}
@@ -47,18 +49,18 @@ def walk(
     files, folders, identity = _entries(root, path, others)
     if identity in above:
         return
-    for name in files:
+    for name in heapq.merge(*files):
         yield _join(path, name)
     for name in folders if deep else ():
         yield from walk(root, _join(path, name), deep, others, above | {identity})
 
 
-def _entries(root: str, path: str, others: Others) -> tuple[list[str], list[str], tuple[int, int]]:
-    """List the image files and the folders in `path`, each sorted, and tell the folder's identity."""
+def _entries(root: str, path: str, others: Others) -> tuple[list[PackedText], list[str], tuple[int, int]]:
+    """List the image files in `path` as sorted runs, its folders sorted, and tell its identity."""
     here = Path(root, path)
-    files, folders = [], []
-    try:
-        status = here.stat()
+    folders: list[str] = []
+
+    def images() -> Iterator[str]:
         with os.scandir(here) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
@@ -66,18 +68,22 @@ def _entries(root: str, path: str, others: Others) -> tuple[list[str], list[str]
                 if entry.is_dir():
                     folders.append(entry.name)
                 elif _is_image(entry.name) and (entry.is_file() or entry.is_symlink()):
-                    files.append(entry.name)  # a link that leads nowhere is kept, so that decoding can name it
+                    yield entry.name  # a link that leads nowhere is kept, so that decoding can name it
                 else:
                     others.count += 1
                     others.example = others.example or str(here / entry.name)
+
+    try:
+        status = here.stat()
+        files = sorted_runs(images())
     except OSError as error:
         raise InputError(f"the folder '{here}' cannot be listed: {error.strerror}") from error
-    return sorted(files), sorted(folders), (status.st_dev, status.st_ino)
+    return files, sorted(folders), (status.st_dev, status.st_ino)
 
 
 def _is_image(name: str) -> bool:
     """Tell whether a file name ends like one of the image formats that are read."""
-    return PurePath(name).suffix.lower() in IMAGE_SUFFIXES
+    return name[name.rfind(".") :].lower() in IMAGE_SUFFIXES
 
 
 def parts(root: str, *, recursive: bool, roles: bool) -> list[Part]:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+_RUN = 8192
+
+
+def sorted_runs(texts: Iterable[str]) -> list[PackedText]:
+    """Pack `texts` as sorted runs, to be merged: at no time are more than a few thousand of them Python objects."""
+    rest = iter(texts)
+    runs = []
+    while run := sorted(islice(rest, _RUN)):
+        runs.append(PackedText.pack(run))
+    return runs
 
 
 class PackedText(Sequence[str]):

@@ -12,7 +12,7 @@ from amiss.data.images import TOP, Depth
 SIZES = (28, 32, 64, 128, 256)
 
 
-def choose_size(shorter_sides: NDArray[np.int64], size: int | None) -> int:
+def choose_size(shorter_sides: NDArray[np.integer], size: int | None) -> int:
     """Return `size`, or by default the largest of 28, 32, 64, 128, 256 not above the median shorter side, else 28.
 
     Raises:

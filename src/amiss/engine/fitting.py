@@ -26,6 +26,9 @@ from amiss.transforms.unit import to_unit
 SAMPLE = 256
 """Training images on which the finished detector is checked."""
 
+RESTARTS = 20
+"""How often training may begin anew from other initial weights where it stands still."""
+
 
 class Batches(Protocol):
     """What the engine asks of images: how many, and any of them by number."""
@@ -95,35 +98,43 @@ def fit(
 
     held_out: normal images for selection and held-out phases. workdir: folder for checkpoints; a checkpoint found there
     is continued, and training ends with bit-equal weights. max_epochs: caps every phase, 0 leaves the method untrained.
-    check: whether signs of broken training raise. on_epoch: called with the scorer after every epoch and logged; it
-    serves protocols that look at labels, whose results must say so.
+    check: whether signs of broken training raise; training that stands still begins anew from other initial weights
+    first, and the log says so. on_epoch: called with the scorer after every epoch and logged; it serves protocols that
+    look at labels, whose results must say so.
     Raises InputError for images that the method cannot take and WorkError if training breaks down.
     """
     runtime = runtime or Runtime()
     device = runtime.resolve()
-    with seeded(derive(runtime.seed, "init")):
-        learner = method.learner(spec)
-        place(learner, device)
-        run = _Run(
-            learner, train, held_out, runtime, device, progress, Workdir(workdir) if workdir else None, check, on_epoch
-        )
-        _phases(run, max_epochs)
-        return Fitted(_finish(run, trained=max_epochs != 0), run.log)
+    folder = Workdir(workdir) if workdir else None
+    saved = folder.load() if folder else None
+    state, log = saved or (None, [])
+    while True:
+        restarts = sum(record["event"] == "restart" for record in log)
+        with seeded(derive(runtime.seed, "init", *([restarts] if restarts else []))):
+            learner = method.learner(spec)
+            place(learner, device)
+            run = _Run(learner, train, held_out, runtime, device, progress, folder, check, on_epoch, log)
+            try:
+                _phases(run, state, max_epochs)
+                return Fitted(_finish(run, trained=max_epochs != 0), run.log)
+            except health.StallError as error:
+                if restarts == RESTARTS:
+                    raise
+                log.append({"event": "restart", "reason": str(error)})
+                state = None
 
 
-def _phases(run: _Run, max_epochs: int | None) -> None:
-    saved = run.workdir.load() if run.workdir else None
+def _phases(run: _Run, state: State | None, max_epochs: int | None) -> None:
     at, done = -1, 0
-    if saved:
-        state, run.log = saved
+    if state is not None:
         at, done = int(str(state["phase"])), int(str(state["epochs"]))
         run.load(state)  # so that code between finished phases finds a trained learner when it runs again
         run.log.append({"event": "resume", "phase": at, "epochs_kept": done})
     for number, phase in _numbered(run):
         if number < at:
             continue
-        if number == at and saved:
-            run.load(saved[0])  # the replayed code between phases leaves no trace
+        if number == at and state is not None:
+            run.load(state)  # the replayed code between phases leaves no trace
         epochs = phase.epochs if max_epochs is None else min(phase.epochs, max_epochs)
         _phase(run, number, phase, epochs, done if number == at else 0)
 
@@ -153,6 +164,8 @@ def _phase(run: _Run, number: int, phase: Phase, epochs: int, done: int) -> None
         with health.moving(run.learner, where) if run.check and epoch == 0 else nullcontext():
             losses = _epoch(run, number, phase, images, epoch, epochs)
         health.check_finite(losses, where)
+        if run.check and epoch > 0:
+            _check_progress(run, phase, losses, where)
         record: Record = {"event": "epoch", "phase": phase.name, "epoch": epoch + 1, "losses": losses}
         record |= _select(run, phase, where)
         if run.on_epoch is not None:
@@ -163,6 +176,13 @@ def _phase(run: _Run, number: int, phase: Phase, epochs: int, done: int) -> None
         install(run.learner, run.best)
         run.log.append({"event": "select", "phase": phase.name, "criterion": run.best_value})
     run.best, run.best_value = None, math.inf
+
+
+def _check_progress(run: _Run, phase: Phase, losses: dict[str, float], where: str) -> None:
+    """Compare an epoch's losses with those of the epoch before, which stands last in the log."""
+    last = [record for record in run.log if record["event"] == "epoch" and record["phase"] == phase.name][-1]["losses"]
+    if isinstance(last, dict) and last.keys() == losses.keys():
+        health.check_progress(last, losses, where)
 
 
 def _epoch(run: _Run, number: int, phase: Phase, images: Batches, epoch: int, epochs: int) -> dict[str, float]:

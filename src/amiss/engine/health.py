@@ -19,6 +19,13 @@ SAME = 1e-6
 COLLAPSED = 1e-2
 """Codes that differ between images by less than this share of their size are one code."""
 
+STILL = 1e-6
+"""Losses that differ between two epochs by less than this share of their size stand still."""
+
+
+class StallError(WorkError):
+    """Training stands still: from other initial weights it may not."""
+
 
 def check_finite(losses: dict[str, float], where: str) -> None:
     """Raise WorkError if a loss is not a finite number."""
@@ -52,6 +59,19 @@ def moving(learner: nn.Module, where: str) -> Iterator[None]:
                 f"{name} did not move in {where}: no gradient reaches this layer; check that the images are not all "
                 f"alike, and that a method of your own uses the layer in its loss"
             )
+
+
+def check_progress(before: dict[str, float], losses: dict[str, float], where: str) -> None:
+    """Raise StallError if every loss of an epoch is that of the epoch before.
+
+    Over a whole epoch a loss of a network that learns always changes a little; only where no gradient is left, as
+    behind a saturated sigmoid, is it the same to the last digits.
+    """
+    if losses and all(abs(losses[name] - before[name]) <= STILL * abs(losses[name]) for name in losses):
+        raise StallError(
+            f"training stands still in {where}: no loss changes any more, so the gradients have vanished; give another "
+            f"random state or a lower learning rate"
+        )
 
 
 def check_latent(learner: Learner, x: Tensor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -69,6 +70,9 @@ class Workdir:
         if not self.checkpoint.exists():
             return None
         try:
+            with zipfile.ZipFile(self.checkpoint) as archive:
+                if damaged := archive.testzip():  # torch does not look at the checksums that it wrote
+                    raise zipfile.BadZipFile(damaged)
             state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
             return state, json.loads(state.pop("log"))
         except Exception as error:

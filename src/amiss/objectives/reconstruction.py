@@ -33,12 +33,12 @@ class SquaredError(ReconstructionLoss):
 
 
 class CrossEntropy(ReconstructionLoss):
-    """Mean binary cross entropy: a Bernoulli decoder."""
+    """Mean binary cross entropy: a Bernoulli decoder, whose targets beyond 0 and 1 count as these."""
 
     def __call__(self, x: Tensor, y: Tensor) -> Tensor:
         """Mean over values of -x log y - (1 - x) log(1 - y), (B,)."""
-        return F.binary_cross_entropy(y, x, reduction="none").flatten(1).mean(1)
+        return F.binary_cross_entropy(y, x.clamp(0, 1), reduction="none").flatten(1).mean(1)
 
     def delta(self, x: Tensor, y: Tensor) -> Tensor:
         """(y - x) / values: the sigmoid's derivative cancels."""
-        return (y - x) / x.shape[1:].numel()
+        return (y - x.clamp(0, 1)) / x.shape[1:].numel()

@@ -1,0 +1,190 @@
+"""`amiss evaluate`: how well a model separates labelled images, and whether its promise held."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from tyro.conf import Positional, arg
+
+from amiss import __version__, catalog
+from amiss.calibration.table import ScoreTable, concatenate
+from amiss.cli.console import counted, note, percent, reporting, result, share, skipped_lines
+from amiss.cli.deciding import decision_lines, load_deciding
+from amiss.cli.options import parse
+from amiss.cli.outputs import require_writable
+from amiss.contracts import InputError, Progress
+from amiss.data.atomic import write_atomic
+from amiss.data.images import Skipped
+from amiss.data.listing import FileSource, list_images
+from amiss.data.store import OnBad
+from amiss.detector import Detector
+from amiss.evaluation.metrics import Threshold
+from amiss.evaluation.result import Json, Result
+from amiss.evaluation.result import evaluate as measure
+from amiss.protocols.labels import Labels
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Measure a model on labelled images that it was not fitted on."""
+
+    model: Annotated[Path, Positional, arg(metavar="MODEL")]
+    """Model file, made by amiss fit."""
+    images: Annotated[Path | None, Positional, arg(metavar="IMAGES")] = None
+    """Folder with good (or normal, ok) beside other folders, MVTec's train and test, or a table with label; or give:"""
+    normal: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Normal images: a folder with its subfolders, one image, or a table."""
+    anomalous: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Anomalous images, likewise."""
+    out: Annotated[Path | None, arg(aliases=["-o"], metavar="RESULT")] = None
+    """JSON file to write the result to."""
+    fpr: Annotated[float | None, arg(metavar="RATE")] = None
+    """Decide at another false-alarm rate than the model's, from its calibration scores."""
+    threshold: Annotated[float | None, arg(metavar="SCORE")] = None
+    """Decide at a threshold set by hand: images that score above it are labelled 1."""
+    on_bad: OnBad = "stop"
+    """What to do with a file that cannot be read: stop and name it, or skip and list it."""
+    overwrite: bool = False
+    """Replace an existing result."""
+    device: Annotated[str, arg(metavar="NAME")] = "auto"
+    """auto, cpu, cuda, cuda:N or mps."""
+    quiet: Annotated[bool, arg(aliases=["-q"])] = False
+    """Show no progress."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure a model on labelled images."""
+    options = parse(EvaluateOptions, arguments, "evaluate")
+    if options.out is not None:
+        require_writable(options.out, overwrite=options.overwrite)
+    sources = _sources(options)
+    detector = load_deciding(options.model, fpr=options.fpr, threshold=options.threshold, device=options.device)
+    skipped: list[Skipped] = []
+    with reporting(quiet=options.quiet) as reporter:
+        tables = [_scored(detector, source, what, options, reporter, skipped) for what, source in sources.items()]
+    note(*skipped_lines(skipped))
+    table = concatenate(tables)
+    labels = np.repeat([0, 1], [len(part) for part in tables])
+    threshold = detector.threshold_
+    found = measure(
+        table.pred_score,
+        Labels(labels),
+        terms=table.terms,
+        threshold=None if threshold is None else Threshold(threshold, "the model's own"),
+    )
+    result(*_report(found, detector, table, labels))
+    if options.out is not None:
+        _write(options, found, detector, table, labels, skipped)
+    return 0
+
+
+def _sources(options: EvaluateOptions) -> dict[str, FileSource]:
+    """Normal and anomalous images, from two folders or from the roles in one; raises InputError for both or neither."""
+    two = (options.normal, options.anomalous)
+    if options.images is not None and two == (None, None):
+        return _roles(options.images)
+    if options.images is None and options.normal is not None and options.anomalous is not None:
+        return {"normal": options.normal, "anomalous": options.anomalous}
+    raise InputError("give --normal and --anomalous, or one folder or table that holds both")
+
+
+def _roles(images: Path) -> dict[str, FileSource]:
+    """Of MVTec's layout, the part for testing; training images would flatter the model."""
+    listing = list_images(images)
+    chosen = listing.select(np.flatnonzero(listing.test)) if listing.test.any() else listing
+    note(*listing.describe())
+    parts = {"normal": chosen.part("normal"), "anomalous": chosen.part("anomalous")}
+    for what, part in parts.items():
+        if not len(part):
+            raise InputError(f"{images} lists no {what} images to measure on: give --normal and --anomalous")
+    return {what: list(part.paths) for what, part in parts.items()}
+
+
+def _scored(
+    detector: Detector,
+    source: FileSource,
+    what: str,
+    options: EvaluateOptions,
+    progress: Progress,
+    skipped: list[Skipped],
+) -> ScoreTable:
+    found = []
+    for table, chunk in detector.score_stream(
+        detector.stream(source, on_bad=options.on_bad), terms=True, progress=progress
+    ):
+        skipped += chunk.skipped
+        if len(table):
+            found.append(table)
+    if not found:
+        raise InputError(f"none of the {what} images could be read: {skipped[0].reason}")
+    return concatenate(found)
+
+
+def _report(found: Result, detector: Detector, table: ScoreTable, labels: NDArray[np.int64]) -> list[str]:
+    interval = found.auroc_interval
+    rows = [
+        [
+            "AUROC",
+            f"{found.auroc:.4f}",
+            f"{percent(interval.level)} interval {interval.low:.4f} to {interval.high:.4f}",
+        ],
+        ["AUPR-in", f"{found.aupr_in:.4f}", f"normal is positive; chance {1 - found.base_rate:.4f}"],
+        ["AUPR-out", f"{found.aupr_out:.4f}", f"anomaly is positive; chance {found.base_rate:.4f}"],
+        ["FPR95", f"{found.fpr95:.4f}", "normals above the threshold that catches 95 % of anomalies"],
+        *([name, f"{value:.4f}", "AUROC of this part of the score"] for name, value in _parts(found).items()),
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
+    return [
+        f"{found.normal:,} normal and {counted(found.anomalous, 'anomalous image')}",
+        *(f"{name:<{widths[0]}}  {value:>{widths[1]}}  {meaning}" for name, value, meaning in rows),
+        *decision_lines(detector.calibration),
+        *_observed(table, labels),
+    ]
+
+
+def _parts(found: Result) -> dict[str, float]:
+    return found.terms_auroc if len(found.terms_auroc) > 1 else {}
+
+
+def _observed(table: ScoreTable, labels: NDArray[np.int64]) -> list[str]:
+    if table.pred_label is None:
+        return []
+    alarms = [int(table.pred_label[labels == label].sum()) for label in (0, 1)]
+    return [
+        f"false alarms: {share(alarms[0], int((labels == 0).sum()), 'normal image')}",
+        f"detected: {share(alarms[1], int((labels == 1).sum()), 'anomalous image')}",
+    ]
+
+
+def _write(
+    options: EvaluateOptions,
+    found: Result,
+    detector: Detector,
+    table: ScoreTable,
+    labels: NDArray[np.int64],
+    skipped: Sequence[Skipped],
+) -> None:
+    calibration = detector.calibration
+    decided = table.pred_label
+    values: dict[str, Json] = {
+        "model": str(options.model),
+        "method": catalog.name_of(detector.method),
+        "amiss": __version__,
+        **found.to_json(),
+        "threshold": calibration.threshold,
+        "fpr": calibration.fpr,
+        "calibration_images": calibration.n,
+        "false_alarm_rate": None if decided is None else float(decided[labels == 0].mean()),
+        "detection_rate": None if decided is None else float(decided[labels == 1].mean()),
+        "skipped": [list(bad) for bad in skipped],
+    }
+    assert options.out is not None
+    text = json.dumps(values, indent=2) + "\n"
+    write_atomic(options.out, lambda file: file.write(text.encode()))
+    note(f"result: {options.out}")

@@ -1,0 +1,169 @@
+"""`amiss fit`: from a folder of normal images to a model file."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from amiss import catalog
+from amiss.artifact.file import Artifact, load
+from amiss.calibration.conformal import Calibration
+from amiss.cli.console import counted, described, note, reporting, result, skipped_lines
+from amiss.cli.deciding import decision_lines
+from amiss.cli.options import parse_with_method
+from amiss.cli.outputs import discard_parts, require_folder, require_writable
+from amiss.cli.unfinished import Unfinished
+from amiss.contracts import InputError, Method, Progress, WorkError
+from amiss.data.images import Skipped
+from amiss.data.reading import Reading
+from amiss.data.store import OnBad
+from amiss.detector import Detector
+from amiss.engine.progress import Reporter
+from amiss.engine.runtime import Precision
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Learn from normal images alone and write a model; `--method NAME --help` shows that method's own knobs."""
+
+    normal: Annotated[Path, Positional, arg(metavar="NORMAL")]
+    """Folder of normal images, or a CSV or Parquet table with image_path."""
+    out: Annotated[Path, arg(aliases=["-o"], metavar="MODEL")]
+    """Model file to write, usually .safetensors; until the fit is finished, the folder MODEL.fit stands beside it."""
+    method: Annotated[str, arg(metavar="NAME")] = "gradcon"
+    """Method; `amiss methods` lists them."""
+    fpr: float | None = 0.05
+    """Promised false-alarm rate on normal images; none for scores without a decision."""
+    random_state: int = 0
+    """Seed of everything random."""
+    size: int | None = None
+    """Side in pixels to which images are brought; none for the size that fits them."""
+    device: Annotated[str, arg(metavar="NAME")] = "auto"
+    """auto, cpu, cuda, cuda:N or mps."""
+    precision: Precision = "float32"
+    """Precision of training; scores are always taken in float32."""
+    recursive: bool = False
+    """Take the images of all subfolders as normal where none is named good, normal or ok."""
+    group_by: Annotated[str | None, arg(metavar="WHAT")] = None
+    """What keeps images together that must not be separated: a table's column, or a pattern found in each path."""
+    on_bad: OnBad = "stop"
+    """What to do with a file that cannot be read: stop and name it, or skip and list it."""
+    resume: bool = False
+    """Go on with a fit that was interrupted; starts one where there is none."""
+    overwrite: bool = False
+    """Replace an existing model once the new one is written, and discard an unfinished fit."""
+    quiet: Annotated[bool, arg(aliases=["-q"])] = False
+    """Show no progress, and not what was read."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Fit and write a model."""
+    started = time.perf_counter()
+    options, method = parse_with_method(FitOptions, arguments, "fit")
+    unfinished = Unfinished(options.out)
+    if _finished(options, unfinished):
+        result(f"{options.out} is finished already: there is nothing to resume (--overwrite fits anew)")
+        unfinished.remove()
+        discard_parts(options.out)
+        return 0
+    discard_parts(options.out)
+    if options.out.suffix != ".safetensors":
+        note(f"{options.out} will be a safetensors file: .safetensors is the usual suffix")
+    unfinished.prepare(overwrite=options.overwrite)
+    artifact = _guarded(lambda: _fit(options, method, unfinished), unfinished)
+    unfinished.remove()
+    result(*_summary(artifact, options, time.perf_counter() - started))
+    return 0
+
+
+def _finished(options: FitOptions, unfinished: Unfinished) -> bool:
+    """Check the output before any work; True where a fit that is to be resumed has written its model already."""
+    if options.resume and options.overwrite:
+        raise InputError("--resume and --overwrite were both given: the one goes on, the other starts anew")
+    if not options.resume:
+        require_writable(
+            options.out, overwrite=options.overwrite, otherwise="--resume to go on with a fit that was interrupted, "
+        )
+        if not options.overwrite:
+            unfinished.refuse()
+        return False
+    require_folder(options.out)
+    if not options.out.exists() or unfinished.replaces():
+        return False
+    load(options.out)  # refuses what is not a model, so that --resume never takes it for one
+    return True
+
+
+def _guarded(fit: Callable[[], Artifact], unfinished: Unfinished) -> Artifact:
+    """Keep what an interrupted fit has done, and say so; leave nothing behind where the call was wrong."""
+    try:
+        return fit()
+    except InputError:
+        unfinished.remove_if_new()
+        raise
+    except WorkError as error:
+        raise WorkError(f"{error} ({unfinished.path} keeps what was done, for --resume)") from error
+    except KeyboardInterrupt:
+        if not unfinished.begun:
+            unfinished.remove_if_new()
+            raise
+        kept = f"{unfinished.path} keeps what was done; the same call with --resume goes on"
+        raise KeyboardInterrupt(f"interrupted: {kept}") from None
+
+
+def _fit(options: FitOptions, method: Method, unfinished: Unfinished) -> Artifact:
+    detector = Detector(
+        method,
+        fpr=options.fpr,
+        random_state=options.random_state,
+        size=options.size,
+        device=options.device,
+        precision=options.precision,
+    )
+    with reporting(quiet=options.quiet) as reporter:
+        detector.fit(
+            options.normal,
+            reading=Reading(options.recursive, options.group_by, options.on_bad),
+            workdir=unfinished.path,
+            resume=options.resume,
+            progress=reporter if options.quiet else _with_notes(detector, reporter),
+        )
+    detector.save(options.out)
+    return detector.artifact
+
+
+def _with_notes(detector: Detector, reporter: Reporter) -> Progress:
+    """Say what was read as soon as that is known, which is before training begins."""
+    said: list[str] = []
+
+    def tell(what: str, done: int, total: int, detail: str) -> None:
+        if detector.notes and not said:
+            said.extend(detector.notes)
+            reporter.close()
+            note(*said)
+        reporter(what, done, total, detail)
+
+    return tell
+
+
+def _summary(artifact: Artifact, options: FitOptions, seconds: float) -> list[str]:
+    data = artifact.record["data"]
+    assert isinstance(data, Mapping)  # the detector wrote it
+    chosen = f", chose the epoch on {data['held_out']:,}" if data["held_out"] else ""
+    calibrated = f", calibrated on {data['calibration']:,}" if data["calibration"] else ""
+    size = options.out.stat().st_size / 1e6
+    return [
+        f"{counted(data['images'], 'image')} of {described(artifact.layout)}: trained on {data['train']:,}"
+        + chosen
+        + calibrated,
+        *skipped_lines([Skipped(*bad) for bad in data["skipped"]]),
+        *decision_lines(Calibration(artifact.calibration_scores, artifact.fpr)),
+        f"model: {options.out} ({catalog.name_of(artifact.method)}, {size:.1f} MB, {seconds:.0f} s)",
+        f"score new images with: amiss score {shlex.quote(str(options.out))} IMAGES -o scores.csv",
+    ]

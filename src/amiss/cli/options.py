@@ -1,0 +1,173 @@
+"""From the words of a call to a verb's options, a dataclass; a call that is wrong becomes one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
+from typing import Annotated, TypeVar, get_args, get_type_hints
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, Positional, arg
+
+from amiss import catalog
+from amiss.cli.values import BadValueError, registry
+from amiss.contracts import InputError, Method
+
+T = TypeVar("T")
+
+
+def parse(options: type[T], arguments: Sequence[str], verb: str) -> T:
+    """Read a verb's options; `--help` prints and exits, and anything wrong raises InputError."""
+    return _parse(options, arguments, verb, [options])
+
+
+def parse_with_method(options: type[T], arguments: Sequence[str], verb: str) -> tuple[T, Method]:
+    """Read a verb's options, and the hyperparameters of the method that `--method` names, as `--method.NAME`.
+
+    `options` has a field `method` with a name as its default. Raises InputError for an unknown method, for anything
+    wrong in the call, and for hyperparameters that the method refuses.
+    """
+    named = get_named(arguments, "--method") or next(str(f.default) for f in _fields(options) if f.name == "method")
+    method = catalog.load(named)
+    kinds: list[tuple[str, object, object]] = [
+        ("options", Annotated[options, arg(name="")], field()),
+        ("knobs", Annotated[type(method), arg(name="method")], field(default=method)),
+    ]
+    call = make_dataclass("Call", kinds, frozen=True)
+    call.__doc__ = options.__doc__
+    parsed: object = _parse(call, arguments, verb, [options, type(method)])
+    chosen, knobs = vars(parsed)["options"], vars(parsed)["knobs"]
+    if not isinstance(chosen, options) or not isinstance(knobs, Method):
+        raise TypeError(f"{parsed!r} is not a call of {verb}")
+    return chosen, knobs
+
+
+def get_named(arguments: Sequence[str], option: str) -> str | None:
+    """Return the last value that a call gives an option, before its other words are understood."""
+    found = None
+    for i, word in enumerate(arguments):
+        if word == option and i + 1 < len(arguments):
+            found = arguments[i + 1]
+        elif word.startswith(f"{option}="):
+            found = word.partition("=")[2]
+    return found
+
+
+def _parse(call: type[T], arguments: Sequence[str], verb: str, parts: Sequence[type]) -> T:
+    ignored = io.StringIO()  # messages of tyro's own, several lines in a box each
+    try:
+        with contextlib.redirect_stderr(ignored):
+            found: tuple[T, list[str]] = tyro.cli(
+                call,
+                prog=f"amiss {verb}",
+                args=arguments,
+                return_unknown_args=True,
+                config=(FlagCreatePairsOff,),
+                registry=registry(),
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise _refusal(stop, arguments, verb, parts) from None
+    parsed, rest = found
+    if rest:
+        raise InputError(_diagnose(arguments, parts) or f"{rest[0]!r} is one word too many; see amiss {verb} --help")
+    return parsed
+
+
+def _refusal(stop: SystemExit, arguments: Sequence[str], verb: str, parts: Sequence[type]) -> InputError:
+    """Find what our own code said was wrong, or else what is missing."""
+    said = [error for error in _chain(stop) if isinstance(error, InputError)]
+    wrong = _diagnose(arguments, parts)
+    if wrong or not said:
+        return InputError(wrong or f"the call is not understood; see amiss {verb} --help")
+    bad = said[0]
+    if isinstance(bad, BadValueError):
+        option = next((name for name in _names(arguments) if get_named(arguments, name) == bad.value), "")
+        return InputError(f"{option} {bad}".strip())
+    return bad
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _names(arguments: Sequence[str]) -> list[str]:
+    return [word.partition("=")[0] for word in arguments if word.startswith("-")]
+
+
+@dataclass(frozen=True)
+class _Option:
+    name: str
+    flag: bool = False
+    positional: bool = False
+    required: bool = False
+
+
+def _diagnose(arguments: Sequence[str], parts: Sequence[type]) -> str | None:
+    """Say which word is unknown, which option lacks its value, or what is missing; None if nothing of these."""
+    options = _options(parts)
+    given: set[str] = set()
+    loose: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        name, equals, _ = word.partition("=")
+        option = options.get(name.replace("_", "-") if name.startswith("--") else name)
+        if option is None and re.match(r"--?[A-Za-z]", name):
+            return _unknown(name, [key for key in options if key.startswith("--")])
+        if option is None:
+            loose.append(word)
+            continue
+        given.add(option.name)
+        if not option.flag and not equals and next(words, None) is None:
+            return f"{name} needs a value"
+    wanted = [option for option in dict.fromkeys(options.values()) if option.required]
+    places = [option.name for option in wanted if option.positional]
+    missing = places[len(loose) :] + [o.name for o in wanted if not o.positional and o.name not in given]
+    return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing" if missing else None
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    meant = f"did you mean {' or '.join(close)}?" if close else "see --help"
+    return f"unknown option {name}: {meant}"
+
+
+def _fields(kind: type) -> tuple[Field[object], ...]:
+    return fields(kind) if is_dataclass(kind) else ()
+
+
+def _options(parts: Sequence[type]) -> Mapping[str, _Option]:
+    """Every option by each of its names; positional ones by what help calls them."""
+    found = {"--help": _Option("--help", flag=True), "-h": _Option("--help", flag=True)}
+    for part in parts:
+        found |= _options_of(part, "method." if issubclass(part, Method) else "")
+    return found
+
+
+def _options_of(part: type, prefix: str) -> dict[str, _Option]:
+    hints = get_type_hints(part, include_extras=True)
+    found: dict[str, _Option] = {}
+    for f in _fields(part):
+        kind, *marks = get_args(hints[f.name]) if hasattr(hints[f.name], "__metadata__") else [hints[f.name]]
+        name = f"--{prefix}{f.name.replace('_', '-')}"
+        nested = [inner for inner in (kind, *get_args(kind)) if is_dataclass(inner) and isinstance(inner, type)]
+        for inner in nested:
+            found |= _options_of(inner, f"{prefix}{f.name.replace('_', '-')}.")
+        required = f.default is MISSING and f.default_factory is MISSING
+        if Positional in marks:
+            shown = next((mark.metavar for mark in marks if getattr(mark, "metavar", None)), f.name.upper())
+            found[shown] = _Option(shown, positional=True, required=required)
+            continue
+        option = _Option(name, flag=kind is bool, required=required)
+        aliases = [alias for mark in marks for alias in getattr(mark, "aliases", None) or ()]
+        found |= dict.fromkeys([name, *aliases], option)
+        if kind is bool:
+            found[f"--{prefix}no-{f.name.replace('_', '-')}"] = option
+    return found
