@@ -22,6 +22,15 @@ OWN = sorted(name for name in catalog.names() if type(catalog.load(name)).__modu
 FAMILIES = sorted({catalog.family(catalog.load(name)) for name in OWN})
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Networks as small as these gain little from a second thread, which elsewhere has work to do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @lru_cache(maxsize=1)
 def subject(name):
     return Subject(catalog.load(name))

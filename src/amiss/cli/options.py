@@ -165,8 +165,8 @@ def _options_of(part: type, prefix: str) -> dict[str, _Option]:
             shown = next((mark.metavar for mark in marks if getattr(mark, "metavar", None)), f.name.upper())
             found[shown] = _Option(shown, positional=True, required=required)
             continue
-        option = _Option(name, flag=kind is bool, required=required)
         aliases = [alias for mark in marks for alias in getattr(mark, "aliases", None) or ()]
+        option = _Option("/".join([*aliases, name]), flag=kind is bool, required=required)
         found |= dict.fromkeys([name, *aliases], option)
         if kind is bool:
             found[f"--{prefix}no-{f.name.replace('_', '-')}"] = option

@@ -29,7 +29,7 @@ def opened(path: str) -> Iterator[Image.Image]:
         WorkError: If there are too many open files or too little memory to read it.
     """
     try:
-        # a file, not its path: given a path, Pillow 13 maps uncompressed TIFFs and garbles those with orientation 5 to 8
+        # a file, not its path: of a path, Pillow 13 maps uncompressed TIFFs and garbles those with orientation 5 to 8
         with quiet(), Path(path).open("rb") as file, Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(f"'{path}' has {image.width} x {image.height} pixels; {_LIMIT}")

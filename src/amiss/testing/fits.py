@@ -121,7 +121,13 @@ def _memory(learner: Learner) -> list[object]:
     """Everything that the learner remembers, its gradients, modes, and the random states."""
     gradients = [None if p.grad is None else p.grad.clone() for p in learner.parameters()]
     modes = [module.training for module in learner.modules()]
-    return [copy.deepcopy(capture(learner)), gradients, modes, [p.requires_grad for p in learner.parameters()], random_states()]
+    return [
+        copy.deepcopy(capture(learner)),
+        gradients,
+        modes,
+        [p.requires_grad for p in learner.parameters()],
+        random_states(),
+    ]
 
 
 def _same(a: object, b: object) -> bool:

@@ -34,9 +34,7 @@ def resumes_exactly(subject: Subject) -> None:
         folder = Path(name)
         (folder / "end").mkdir()
         events: list[Event] = []
-        whole = subject.brief(
-            subject.seeds[0], workdir=folder / "end", progress=lambda *event: events.append(event)
-        )
+        whole = subject.brief(subject.seeds[0], workdir=folder / "end", progress=lambda *event: events.append(event))
         kept = {"end": whole.log}
         for moment in moments(events):
             kept[str(moment)] = _interrupt(subject, folder / str(moment), moment)

@@ -63,7 +63,7 @@ def shuffled(rng: np.random.Generator, x: NDArray[np.uint8]) -> NDArray[np.uint8
     return np.stack([image[:, order(x.shape[2])][:, :, order(x.shape[3])] for image in x])
 
 
-def real(spec: ImageSpec, train: int = 384, held_out: int = 32, test: int = 128) -> Samples:
+def real(spec: ImageSpec, train: int = 256, held_out: int = 32, test: int = 128) -> Samples:
     """The first T-shirts of the bundled set, and unseen ones among other pieces, brought to the shape asked for."""
     demo = load_demo()
     learn = _shaped(demo.train.subset(np.arange(train + held_out)), spec)

@@ -18,7 +18,9 @@ def has_defaults(subject: Subject) -> None:
     try:
         first, second = kind(), kind()
     except TypeError as error:
-        raise AssertionError(f"{kind.__name__}() cannot be made: {error}; give every hyperparameter a default") from error
+        raise AssertionError(
+            f"{kind.__name__}() cannot be made: {error}; give every hyperparameter a default"
+        ) from error
     require(first == second, f"{kind.__name__}() is not equal to another {kind.__name__}()")
 
 
