@@ -8,7 +8,7 @@ INPUTS := pyproject.toml constraints.txt
 .PHONY: demo test test-all lint core bench mutants results docs clean
 
 demo: $(VENV)/.core  ## the main job on bundled real images
-	$(BIN)/amiss demo
+	$(BIN)/amiss demo --overwrite
 
 test: $(VENV)/.test  ## the whole suite; what needs an extra is skipped, and says so
 	$(BIN)/python -m pytest

@@ -17,9 +17,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 Row = dict[str, object]
-COLUMNS = [("cae", "recon"), ("gradcon", "recon"), ("gradcon", "grad"), ("gradcon", "score"), ("knn", "score"), ("pca", "score")]
+COLUMNS = [
+    ("cae", "recon"),
+    ("gradcon", "recon"),
+    ("gradcon", "grad"),
+    ("gradcon", "score"),
+    ("knn", "score"),
+    ("pca", "score"),
+]
 HEADS = ["CAE recon", "CAE+Grad recon", "CAE+Grad grad", "**GradCon**", "kNN (5)", "PCA"]
-CLASSES = {("mnist", 2): "MNIST 2", ("mnist", 8): "MNIST 8", ("fashion-mnist", 0): "Fashion-MNIST 0 (T-shirt)", ("fashion-mnist", 6): "Fashion-MNIST 6 (shirt)"}
+CLASSES = {
+    ("mnist", 2): "MNIST 2",
+    ("mnist", 8): "MNIST 8",
+    ("fashion-mnist", 0): "Fashion-MNIST 0 (T-shirt)",
+    ("fashion-mnist", 6): "Fashion-MNIST 6 (shirt)",
+}
 PRINTED = {("mnist", 2): 0.952, ("mnist", 8): 0.919}
 """GradCon, Table 4 of the paper; it prints no single classes of Fashion-MNIST."""
 
@@ -47,7 +59,9 @@ def gradcon_short() -> str:
         for method, term in COLUMNS:
             values = [value(row, term) for row in found[*key, method]]
             seeds |= {row["seed"] for row in found[*key, method]}
-            cells.append(f"{statistics.mean(values):.3f} ({min(values):.3f}-{max(values):.3f})" if values else "not run")
+            cells.append(
+                f"{statistics.mean(values):.3f} ({min(values):.3f}-{max(values):.3f})" if values else "not run"
+            )
         printed = f"{PRINTED[key]:.3f}" if key in PRINTED else "not printed"
         lines.append(f"| {name} | {' | '.join(cells)} | {printed} |")
     return "\n".join([*lines, "", note(found, seeds)])
@@ -77,8 +91,17 @@ def behind_of(found: dict[tuple[object, ...], list[Row]], key: tuple[str, int]) 
         return statistics.mean(values) if values else None
 
     ours = mean("gradcon")
-    others = {"raw-pixel kNN": mean("knn"), "PCA": mean("pca"), "the plain CAE": mean("cae"), "the paper": PRINTED.get(key)}
-    return [f"{name} ({other:.3f})" for name, other in others.items() if ours is not None and other is not None and ours < other]
+    others = {
+        "raw-pixel kNN": mean("knn"),
+        "PCA": mean("pca"),
+        "the plain CAE": mean("cae"),
+        "the paper": PRINTED.get(key),
+    }
+    return [
+        f"{name} ({other:.3f})"
+        for name, other in others.items()
+        if ours is not None and other is not None and ours < other
+    ]
 
 
 TABLES = {"gradcon_short": (gradcon_short, ["docs/methods/gradcon.md", "README.md"])}

@@ -41,7 +41,7 @@ class Council(Method):
 
     members: tuple[Method, ...] = (PCA(components=0.9), KNN(k=3))
     """Whose scores are averaged."""
-    unit: Spread | Fixed = Spread()  # noqa: RUF009  frozen
+    unit: Spread | Fixed = Spread()
     """How they are made comparable."""
     limit: float | None = None
     """Largest score."""

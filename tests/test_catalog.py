@@ -4,17 +4,17 @@ import dataclasses
 import json
 import types
 
-import plug_in
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plug_in import Council, Fixed, Spread
 
+import plug_in
 from amiss import catalog
 from amiss.contracts import InputError, Method
 from amiss.methods.gradcon import GradCon
 from amiss.methods.knn import KNN
 from amiss.methods.pca import PCA
+from plug_in import Council, Fixed, Spread
 
 
 def forget():

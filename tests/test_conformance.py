@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from faulty import Faulty
-from plug_in import Council
 
 from amiss import catalog, methods
 from amiss.contracts import ImageSpec
@@ -16,6 +14,8 @@ from amiss.methods.knn import KNN
 from amiss.methods.pca import PCA
 from amiss.testing import CHECKS, Subject, check_method
 from amiss.testing.samples import real, synthetic
+from faulty import Faulty
+from plug_in import Council
 
 TESTS = Path(__file__).parent
 OWN = sorted(name for name in catalog.names() if type(catalog.load(name)).__module__.startswith(methods.__name__ + "."))

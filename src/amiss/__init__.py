@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING
 from amiss.contracts import InputError, WorkError
 
 if TYPE_CHECKING:
-    from amiss.detector import Detector, ScoreTable
+    from amiss.calibration.table import ScoreTable
+    from amiss.detector import Detector
 
 __version__ = version("amiss")
 __all__ = ["Detector", "InputError", "ScoreTable", "WorkError", "__version__"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the detector only when it is asked for, so that `import amiss` stays light."""
-    if name in {"Detector", "ScoreTable"}:
-        from amiss import detector
+    """Import the detector and its table only when they are asked for, so that `import amiss` stays light."""
+    if name == "Detector":
+        from amiss.detector import Detector
 
-        return getattr(detector, name)
+        return Detector
+    if name == "ScoreTable":
+        from amiss.calibration.table import ScoreTable
+
+        return ScoreTable
     raise AttributeError(f"module 'amiss' has no attribute {name!r}")

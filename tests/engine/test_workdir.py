@@ -6,7 +6,7 @@ import os
 
 import pytest
 import torch
-from tiny import Line, InterruptedFit, interrupting, run
+from tiny import InterruptedFit, Line, interrupting, run
 
 from amiss.contracts import InputError, WorkError
 from amiss.data.atomic import write_atomic

@@ -21,9 +21,9 @@ class DataOptions:
 
     action: Annotated[Literal["list", "get", "check"], Positional, arg(metavar="list|get|check")]
     """List what there is; get what is missing, going on where a download stopped; check files by their checksums."""
-    names: Annotated[tuple[str, ...], Positional, arg(metavar="[NAME ...]")] = ()
+    names: Annotated[tuple[str, ...], Positional, arg(metavar="[NAME ...]", help_behavior_hint="")] = ()
     """Names of sets; check takes all that are there, if none is named."""
-    home: Annotated[Path | None, arg(metavar="DIR")] = None
+    home: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
     """Data folder; by default the one that AMISS_DATA names, else amiss in the user's cache folder."""
 
 

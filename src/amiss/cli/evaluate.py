@@ -36,17 +36,17 @@ class EvaluateOptions:
 
     model: Annotated[Path, Positional, arg(metavar="MODEL")]
     """Model file, made by amiss fit."""
-    images: Annotated[Path | None, Positional, arg(metavar="IMAGES")] = None
+    images: Annotated[Path | None, Positional, arg(metavar="IMAGES", help_behavior_hint="")] = None
     """Folder with good (or normal, ok) beside other folders, MVTec's train and test, or a table with label; or give:"""
-    normal: Annotated[Path | None, arg(metavar="DIR")] = None
+    normal: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
     """Normal images: a folder with its subfolders, one image, or a table."""
-    anomalous: Annotated[Path | None, arg(metavar="DIR")] = None
+    anomalous: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
     """Anomalous images, likewise."""
-    out: Annotated[Path | None, arg(aliases=["-o"], metavar="RESULT")] = None
+    out: Annotated[Path | None, arg(aliases=["-o"], metavar="RESULT", help_behavior_hint="")] = None
     """JSON file to write the result to."""
-    fpr: Annotated[float | None, arg(metavar="RATE")] = None
+    fpr: Annotated[float | None, arg(metavar="RATE", help_behavior_hint="")] = None
     """Decide at another false-alarm rate than the model's, from its calibration scores."""
-    threshold: Annotated[float | None, arg(metavar="SCORE")] = None
+    threshold: Annotated[float | None, arg(metavar="SCORE", help_behavior_hint="")] = None
     """Decide at a threshold set by hand: images that score above it are labelled 1."""
     on_bad: OnBad = "stop"
     """What to do with a file that cannot be read: stop and name it, or skip and list it."""

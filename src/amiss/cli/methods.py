@@ -24,7 +24,7 @@ from amiss.contracts import Method
 class MethodsOptions:
     """List the methods, or tell what one is, where it was published and what can be set."""
 
-    name: Annotated[str | None, Positional, arg(metavar="[NAME]")] = None
+    name: Annotated[str | None, Positional, arg(metavar="[NAME]", help_behavior_hint="")] = None
     """Method to tell all about."""
 
 

@@ -6,6 +6,8 @@ import contextlib
 import difflib
 import io
 import re
+import shutil
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
 from typing import Annotated, TypeVar, get_args, get_type_hints
@@ -35,7 +37,7 @@ def parse_with_method(options: type[T], arguments: Sequence[str], verb: str) -> 
     method = catalog.load(named)
     kinds: list[tuple[str, object, object]] = [
         ("options", Annotated[options, arg(name="")], field()),
-        ("knobs", Annotated[type(method), arg(name="method")], field(default=method)),
+        ("knobs", Annotated[type(method), arg(name="method", help=catalog.summary(method))], field(default=method)),
     ]
     call = make_dataclass("Call", kinds, frozen=True)
     call.__doc__ = options.__doc__
@@ -64,6 +66,7 @@ def _parse(call: type[T], arguments: Sequence[str], verb: str, parts: Sequence[t
             found: tuple[T, list[str]] = tyro.cli(
                 call,
                 prog=f"amiss {verb}",
+                description=textwrap.fill(call.__doc__ or "", shutil.get_terminal_size().columns),
                 args=arguments,
                 return_unknown_args=True,
                 config=(FlagCreatePairsOff,),

@@ -35,11 +35,11 @@ class ScoreOptions:
     """Model file, made by amiss fit."""
     images: Annotated[Path, Positional, arg(metavar="IMAGES")]
     """One image, a folder with its subfolders, or a CSV or Parquet table with image_path."""
-    out: Annotated[Path | None, arg(aliases=["-o"], metavar="SCORES")] = None
+    out: Annotated[Path | None, arg(aliases=["-o"], metavar="SCORES", help_behavior_hint="")] = None
     """Table to write, .csv or .parquet; without it, CSV goes to standard output."""
-    fpr: Annotated[float | None, arg(metavar="RATE")] = None
+    fpr: Annotated[float | None, arg(metavar="RATE", help_behavior_hint="")] = None
     """Decide at another false-alarm rate than the model's, from its calibration scores."""
-    threshold: Annotated[float | None, arg(metavar="SCORE")] = None
+    threshold: Annotated[float | None, arg(metavar="SCORE", help_behavior_hint="")] = None
     """Decide at a threshold set by hand: images that score above it are labelled 1."""
     terms: bool = False
     """Add a column for every part of the score."""

@@ -118,7 +118,7 @@ def _correlate(layer: nn.ConvTranspose2d, delta: Tensor, weight: Tensor) -> Tens
 
 def _patches(layer: nn.ConvTranspose2d, delta: Tensor, h: int, w: int) -> Tensor:
     """The k x k patches of delta (B, C, H, W) that each input position feeds, (B, h w, k k C): row, column, channel."""
-    (kh, kw), (sh, sw), (ph, pw) = layer.kernel_size, layer.stride, layer.padding
+    (kh, kw), (sh, sw), (ph, pw) = layer.kernel_size, layer.stride, _padding(layer)
     t = F.pad(delta.permute(0, 2, 3, 1), (0, 0, pw, pw, ph, ph)).contiguous()
     n, rows, columns, c = t.shape
     if torch.compiler.is_exporting():
@@ -140,5 +140,10 @@ def upsample(layer: nn.ConvTranspose2d, x: Tensor) -> Tensor:
     kernel = taps.permute(1, 2, 4, 0, 3, 5).reshape(4 * layer.out_channels, layer.in_channels, 3, 3)
     kernel = kernel.contiguous(memory_format=torch.channels_last)
     y = F.pixel_shuffle(F.conv2d(x, kernel, layer.bias.repeat_interleave(4), padding=1), 2)
-    ph, pw = int(layer.padding[0]) - 1, int(layer.padding[1]) - 1
+    ph, pw = (p - 1 for p in _padding(layer))
     return y[:, :, ph : y.shape[2] - ph, pw : y.shape[3] - pw]
+
+
+def _padding(layer: nn.ConvTranspose2d) -> tuple[int, int]:
+    """Rows and columns of padding; a transposed convolution's are always numbers."""
+    return int(layer.padding[0]), int(layer.padding[1])
