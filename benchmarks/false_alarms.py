@@ -17,8 +17,9 @@ m = floor(fpr * (n + 1)). Two decisions are measured:
 
 The standard error of the mean is that of the same scheme on simulated pools of independent uniform scores: the standard
 deviation of the means of many pools, which holds whatever redraws of one pool share. z counts such errors. Exit code 1
-if any row is more than three from the promise, on either side. The two decisions nearly coincide, so a default run makes
-about eight independent comparisons: a right threshold fails one by chance in one run of fifty (`--seed` draws anew).
+if any row is more than three from the promise, on either side. The two decisions nearly coincide, so a default run
+makes about eight independent comparisons: a right threshold fails one by chance in one run of fifty. To tell chance
+from a fault, raise `--repeats`: the error shrinks and a fault stays.
 """
 
 from __future__ import annotations
@@ -128,15 +129,12 @@ def measure(scores: Floats, n: int, repeats: int, seed: int, pools: int) -> list
 def official(data: str, normal: int) -> Normals:
     """Images of one class of a set on disk; raises InputError where they are not there."""
     train, test = (load(data, split) for split in ("train", "test"))
-    if not 0 <= normal < len(train.classes):
-        raise InputError(f"{data} has no class {normal}: accepted are 0 to {len(train.classes) - 1}")
     of_class = [part.images.subset(np.flatnonzero(part.labels == normal)) for part in (train, test)]
     return Normals(f"{data} class {normal}", of_class[0], of_class[1], fitted=1000)
 
 
 def normals(data: str, normal: int) -> Normals:
     """Images of one class, or the bundled ones where the set is not on disk."""
-    find(data)
     try:
         return official(data, normal)
     except InputError as error:
@@ -196,6 +194,9 @@ def arguments() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Print one line per calibration size, rate and rule."""
     started = time.perf_counter()
+    classes = find(options.data).classes
+    if not 0 <= options.normal < len(classes):
+        raise InputError(f"{options.data} has no class {options.normal}: accepted are 0 to {len(classes) - 1}")
     of = official(options.data, options.normal) if options.model else normals(options.data, options.normal)
     detector, seen = loaded(options.model, of) if options.model else fitted(of, options.epochs, options.seed)
     scores = unseen_scores(detector, of, seen)

@@ -103,7 +103,6 @@ def test_what_cannot_hold_may_be_declared(plug_ins, fault):
         ("hides its optimizer", "resumes_exactly", "does not end with the weights"),
         ("gives a column", "gives_a_number_per_image", r"must give finite \(0,\)"),
         ("gives its own type", "gives_a_number_per_image", r"must give finite \(0,\) of torch.float64"),
-        ("is constant", "gives_a_number_per_image", "every image the same score"),
         ("compares images", "scores_each_image_alone", "scores differently in batches of 1"),
         ("does not add up", "adds_up", "differently as the weighted sum of its terms"),
         ("draws", "scores_without_a_trace", "changes a global random state"),

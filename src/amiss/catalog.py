@@ -110,9 +110,17 @@ def from_settings(settings: Mapping[str, object]) -> Method:
         if isinstance(error, InputError):
             raise
         detail = (
-            "; ".join(cattrs.transform_error(error)) if isinstance(error, cattrs.BaseValidationError) else str(error)
+            "; ".join(cattrs.transform_error(error, format_exception=_said))
+            if isinstance(error, cattrs.BaseValidationError)
+            else str(error)
         )
         raise InputError(f"these are not the settings of a method: {detail}") from error
+
+
+def _said(error: BaseException, kind: type | None) -> str:
+    """The error's own words, which name the value, where it has any."""
+    own = isinstance(error, TypeError | ValueError)
+    return str(error) if own else cattrs.v.format_exception(error, kind)
 
 
 @cache

@@ -148,9 +148,11 @@ class Detector:
 
     def _plan(self, data: str, reading: Reading) -> Plan:
         """Everything that must not change between a fit and its resumption, by the name that an error gives it."""
+        settings = catalog.to_settings(self.method)
         return {
-            "data": data,
-            "method": json.dumps(catalog.to_settings(self.method), sort_keys=True),
+            "data": data[:16],
+            "method": str(settings.pop("method")),
+            **{f"method.{name}": json.dumps(value, sort_keys=True) for name, value in settings.items()},
             "fpr": str(self.fpr),
             "random state": str(self.random_state),
             "size": str(self.size),
@@ -255,12 +257,17 @@ class Detector:
         scorer, calibration = self.artifact.scorer, self.calibration
         place(scorer, self.runtime.resolve())
         done = 0
+        parts: dict[str, NDArray[np.float64]] = {}
         for chunk in source:
             images = Images(chunk.pixels.numpy(), names=chunk.names)
-            scores = score_images(scorer, images)
+            if len(images):
+                scores = score_images(scorer, images)
+                parts = score_terms(scorer, images) if terms else {}
+            else:  # the last files could not be read
+                scores, parts = np.empty(0), {name: np.empty(0) for name in parts}
             done += len(images) + len(chunk.skipped)
             progress("scoring", done, source.total, "")
-            yield tabulate(chunk.names, scores, calibration, score_terms(scorer, images) if terms else {}), chunk
+            yield tabulate(chunk.names, scores, calibration, parts), chunk
 
     # Deciding anew, saving, loading
 

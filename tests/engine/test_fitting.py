@@ -1,6 +1,7 @@
 """Epochs, order, selection, caps and exact resume."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -165,7 +166,7 @@ def test_on_epoch_is_given_a_frozen_copy_that_training_does_not_change():
     assert len(kept) == 6
     assert not any(p.requires_grad for scorer in kept for p in scorer.parameters())
     assert not any(scorer.training for scorer in kept)
-    assert all(not torch.equal(a, b) for a, b in zip(weights, weights[1:], strict=False))
+    assert all(not torch.equal(a, b) for a, b in pairwise(weights))
     assert torch.equal(weights[-1], learner.net[0].weight)
 
 

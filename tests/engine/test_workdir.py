@@ -1,8 +1,10 @@
 """The folder of an unfinished fit: refusals by name, and files that are whole or absent."""
 
 import errno
+import io
 import json
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from amiss.contracts import InputError, WorkError
 from amiss.data.atomic import write_atomic
 from amiss.engine.workdir import Workdir
 
+FULL = Path("/dev/full")
 PLAN = {"data": "3 images, 0123", "method": '{"method": "knn"}', "amiss": "0.1.0", "torch": "2.13.0", "threads": "2"}
 
 
@@ -161,13 +164,13 @@ def test_a_full_disk_leaves_the_old_checkpoint(tmp_path, monkeypatch, request):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint.pt", "log.jsonl", "plan.json"]
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full, a disk that is always full")
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full, a disk that is always full")
 @pytest.mark.parametrize("size", [3, 500_000])
 def test_torch_reports_a_full_disk_in_the_systems_words(tmp_path, monkeypatch, size):
     workdir = opened(tmp_path)
     workdir.save(STATE, [])
     before = workdir.checkpoint.read_bytes()
-    monkeypatch.setattr("pathlib.Path.open", lambda path, mode: open("/dev/full", mode))
+    monkeypatch.setattr("pathlib.Path.open", lambda path, mode: io.FileIO(FULL, mode))
     with pytest.raises(WorkError, match=r"could not write .*checkpoint\.pt: No space left on device"):
         workdir.save({**STATE, "module": {"w": torch.rand(size)}}, [])
     monkeypatch.undo()

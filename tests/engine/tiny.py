@@ -92,7 +92,7 @@ def run(make=Line, train=None, held_out=None, *, seed=0, **rest):
     return fitted, method.made[0]
 
 
-class InterruptedFit(Exception):
+class InterruptedFit(Exception):  # noqa: N818  not an error
     """Stands for a process that ends."""
 
 

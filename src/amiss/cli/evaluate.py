@@ -63,8 +63,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(EvaluateOptions, arguments, "evaluate")
     if options.out is not None:
         require_writable(options.out, overwrite=options.overwrite)
-    sources = _sources(options)
     detector = load_deciding(options.model, fpr=options.fpr, threshold=options.threshold, device=options.device)
+    sources = _sources(options)
     skipped: list[Skipped] = []
     with reporting(quiet=options.quiet) as reporter:
         tables = [_scored(detector, source, what, options, reporter, skipped) for what, source in sources.items()]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import difflib
 import io
+import os
 import re
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
@@ -61,8 +63,9 @@ def get_named(arguments: Sequence[str], option: str) -> str | None:
 
 def _parse(call: type[T], arguments: Sequence[str], verb: str, parts: Sequence[type]) -> T:
     ignored = io.StringIO()  # messages of tyro's own, several lines in a box each
+    plain = io.StringIO() if os.environ.get("NO_COLOR") else sys.stdout  # tyro itself does not know NO_COLOR
     try:
-        with contextlib.redirect_stderr(ignored):
+        with contextlib.redirect_stderr(ignored), contextlib.redirect_stdout(plain):
             found: tuple[T, list[str]] = tyro.cli(
                 call,
                 prog=f"amiss {verb}",
@@ -74,6 +77,7 @@ def _parse(call: type[T], arguments: Sequence[str], verb: str, parts: Sequence[t
             )
     except SystemExit as stop:
         if not stop.code:
+            sys.stdout.write(plain.getvalue() if isinstance(plain, io.StringIO) else "")
             raise
         raise _refusal(stop, arguments, verb, parts) from None
     parsed, rest = found

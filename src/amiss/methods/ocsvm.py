@@ -71,7 +71,9 @@ class OCSVMLearner(Learner):
         x = images.cpu().double().numpy()
         variance = float(x.var())
         scale = 1 / (x.shape[1] * variance) if variance > 0 else 1.0
-        svm = OneClassSVM(nu=self.hp.nu, gamma=scale if self.hp.gamma is None else self.hp.gamma).fit(x)
+        svm = OneClassSVM(nu=self.hp.nu, gamma=scale if self.hp.gamma is None else self.hp.gamma)
+        svm.random_state = 0  # else the fit draws a seed, which it does not use, from NumPy's global state
+        svm.fit(x)
         self.fitted.vectors = images[torch.tensor(svm.support_, dtype=torch.int64, device=images.device)]
         self.fitted.dual = wide_like(images, svm.dual_coef_[0])
         self.fitted.intercept = wide_like(images, svm.intercept_[0])

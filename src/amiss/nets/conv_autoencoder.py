@@ -71,7 +71,7 @@ class ConvAutoencoder(nn.Module):
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, C, H, W) to the decoder's input (B, 64, h, w) and the latent loss (B,), here zero (Omega = 0)."""
-        return self.encoder(x), x.new_zeros(len(x))
+        return self.encoder(x), x.new_zeros(x.shape[0])
 
     def forward(self, x: Tensor) -> Tensor:
         """Reconstruct images (B, C, H, W)."""

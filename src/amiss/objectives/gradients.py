@@ -71,7 +71,8 @@ def gradient_cosines(
     cosines: list[Tensor] = []
     delta = error.delta(x, y)
     for i in reversed(range(len(layers))):
-        unit = reference[i] / reference[i].norm().clamp_min(EPS)
+        # Not norm(): over this many float32 values it is off by 1e-6, where sum() adds pairwise.
+        unit = reference[i] / reference[i].square().sum().clamp_min(EPS**2).sqrt()
         dot, square, back = _layer(layers[i], inputs[i], delta, unit, propagate=i > 0)
         cosines.append(dot / square.clamp_min(EPS**2).sqrt())
         if i > 0:

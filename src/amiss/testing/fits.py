@@ -86,7 +86,7 @@ def leaves_the_random_state(subject: Subject) -> None:
 
 
 def selects_without_a_trace(subject: Subject) -> None:
-    """`criterion` and `latent` change nothing; a criterion is a finite scalar of a learner that asks for held-out images."""
+    """`criterion` and `latent` change nothing; who has a criterion, a finite scalar, asks for held-out images."""
     _, learner = subject.briefly_fitted
     learner.eval()
     x = subject.images[: len(subject.images) // 2]

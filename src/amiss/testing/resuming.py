@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from amiss import catalog
-from amiss.contracts import ImageSpec, Scorer
+from amiss.contracts import ImageSpec, Progress, Scorer
 from amiss.engine.workdir import Record, Workdir
 from amiss.testing.subject import Subject, require
 
@@ -34,7 +34,7 @@ def resumes_exactly(subject: Subject) -> None:
         folder = Path(name)
         (folder / "end").mkdir()
         events: list[Event] = []
-        whole = subject.brief(subject.seeds[0], workdir=folder / "end", progress=lambda *event: events.append(event))
+        whole = subject.brief(subject.seeds[0], workdir=folder / "end", progress=_noting(events))
         kept = {"end": whole.log}
         for moment in moments(events):
             kept[str(moment)] = _interrupt(subject, folder / str(moment), moment)
@@ -44,12 +44,19 @@ def resumes_exactly(subject: Subject) -> None:
             _compare(where, folder / moment_name, whole.scorer, whole.log, records, events)
 
 
+def _noting(events: list[Event]) -> Progress:
+    def progress(what: str, done: int, total: int, detail: str) -> None:
+        events.append((what, done, total, detail))
+
+    return progress
+
+
 def moments(events: Sequence[Event]) -> list[int]:
     """Numbers of steps after which to interrupt: the first of every phase, one amid its last epoch, and the last."""
     starts = epochs(events)
     found = {len(events) - 1}
     for start, end in zip(starts, [*starts[1:], len(events)], strict=True):
-        what, done, total, _ = events[start]
+        _, done, total, _ = events[start]
         if done == 1:
             found.add(start)
         if events[end - 1][1] == total:
@@ -106,8 +113,7 @@ def work(folder: Path) -> None:
     subject = Subject(catalog.from_settings(job["settings"]), ImageSpec(**job["spec"]), tuple(job["seeds"]))
     for name in job["workdirs"]:
         events: list[Event] = []
-        note: Callable[[str, int, int, str], None] = lambda *event: events.append(event)  # noqa: E731
-        fitted = subject.brief(subject.seeds[0], workdir=folder / name, progress=note)
+        fitted = subject.brief(subject.seeds[0], workdir=folder / name, progress=_noting(events))
         torch.save(fitted.scorer.state_dict(), folder / name / STATE)
         (folder / name / REPORT).write_text(json.dumps({"log": fitted.log, "events": events}), "utf-8")
 

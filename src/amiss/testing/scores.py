@@ -24,7 +24,7 @@ CLOSE, QUANTILE = 1e-5, 0.99
 One activation that rounds to the other side of zero moves a single image further.
 """
 STEP, SLOPE, SMOOTH = 1e-6, 1e-4, 0.9
-"""Half the way of a central difference; its largest error, as a share of a slope's usual size; for this share of images."""
+"""Half the way of a central difference; its error, as a share of a slope's usual size; for what share of the images."""
 
 
 def gives_a_number_per_image(subject: Subject) -> None:
@@ -180,7 +180,7 @@ def _require_close(subject: Subject, how: str, found: Tensor, wanted: Tensor, ot
         worst = (error / wanted.abs().clamp_min(spread)).max().item()
         require(
             worst <= EXACT,
-            f"{subject.name} scores differently {how}: by {worst:.2g} of the score in float64, where {EXACT:g} is allowed",
+            f"{subject.name} scores differently {how}: by {worst:.2g} of the score in float64; at most {EXACT:g}",
         )
         return
     # a single image may lie at a kink, which is more than one per cent of a small batch

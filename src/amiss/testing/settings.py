@@ -46,8 +46,13 @@ def is_frozen(subject: Subject) -> None:
 
 def survives_json(subject: Subject) -> None:
     """Settings become JSON text and back, nested parts too."""
-    settings = catalog.to_settings(subject.method)
-    back = catalog.from_settings(json.loads(json.dumps(settings, allow_nan=False)))
+    try:
+        settings = catalog.to_settings(subject.method)
+        back = catalog.from_settings(json.loads(json.dumps(settings, allow_nan=False)))
+    except Exception as error:
+        raise AssertionError(
+            f"{subject.name} cannot be turned into JSON and back: {type(error).__name__}: {error}"
+        ) from error
     require(
         type(back) is type(subject.method) and back == subject.method,
         f"{subject.name} came back from JSON as {back!r}: every field needs a type that tells how to read it",
