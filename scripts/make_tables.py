@@ -81,8 +81,8 @@ def note(found: dict[tuple[object, ...], list[Row]], seeds: set[object]) -> str:
     text = (
         f"AUROC on a balanced test set (the paper's protocol), mean and range over seeds {named}; 50 epochs, where the "
         f"authors' code makes 1000; the epoch is selected by the loss of held-out normals. The plain autoencoder stood "
-        f"still at its start and began anew {anew} times in {len(found_of(found, 'cae'))} fits, GradCon {again} times in "
-        f"{len(found_of(found, 'gradcon'))}. File: `results/gradcon_short.jsonl`, made by "
+        f"still at its start and began anew {anew} times in {len(found_of(found, 'cae'))} fits, GradCon {again} times "
+        f"in {len(found_of(found, 'gradcon'))}. File: `results/gradcon_short.jsonl`, made by "
         f"`benchmarks/gradcon_short.py` at commit {', '.join(commits)} with torch {versions['torch']}, "
         f"{every[-1]['threads']} thread each."
     )

@@ -83,7 +83,7 @@ def _guarded(verb: str, arguments: list[str]) -> int:
         # Whoever read our output has gone, as `head` does; the interpreter must not fail again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except (RuntimeError, OSError, MemoryError) as error:
+    except (RuntimeError, OSError, MemoryError, UnicodeError) as error:
         from amiss.contracts import WorkError
 
         named = str(error) if isinstance(error, WorkError) else f"{type(error).__name__}: {error}"
