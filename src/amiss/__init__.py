@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from amiss.contracts import InputError, WorkError
-
 if TYPE_CHECKING:
     from amiss.calibration.table import ScoreTable
+    from amiss.contracts import InputError, WorkError
     from amiss.detector import Detector
 
 __version__ = version("amiss")
 __all__ = ["Detector", "InputError", "ScoreTable", "WorkError", "__version__"]
 
 
+_HOMES = {
+    "Detector": "amiss.detector",
+    "InputError": "amiss.contracts",
+    "ScoreTable": "amiss.calibration.table",
+    "WorkError": "amiss.contracts",
+}
+
+
 def __getattr__(name: str) -> object:
-    """Import the detector and its table only when they are asked for, so that `import amiss` stays light."""
-    if name == "Detector":
-        from amiss.detector import Detector
-
-        return Detector
-    if name == "ScoreTable":
-        from amiss.calibration.table import ScoreTable
-
-        return ScoreTable
+    """Import a name from its module only when it is asked for, so that `import amiss` stays light."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'amiss' has no attribute {name!r}")

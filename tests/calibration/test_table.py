@@ -105,6 +105,12 @@ def test_a_missing_folder_is_refused(table: ScoreTable, tmp_path: Path) -> None:
         table.save(tmp_path / "no" / "s.csv")
 
 
+def test_a_file_name_that_is_not_valid_text_keeps_its_bytes(tmp_path: Path) -> None:
+    name = b"caf\xe9.png".decode("utf-8", "surrogateescape")
+    tabulate([name], np.array([1.0]), Calibration(np.empty(0)), {}).save(tmp_path / "s.csv")
+    assert b"caf\xe9.png,1.0" in (tmp_path / "s.csv").read_bytes()
+
+
 def test_a_long_table_shows_its_beginning(table: ScoreTable) -> None:
     shown = repr(concatenate([table] * 5))
     assert shown.startswith("ScoreTable of 20 images")

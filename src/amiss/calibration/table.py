@@ -182,7 +182,7 @@ def table_writer(path: Path) -> TableWriter:
 
 class _Csv:
     def __init__(self, path: Path) -> None:
-        self.file = path.open("w", newline="", encoding="utf-8")
+        self.file = path.open("w", newline="", encoding="utf-8", errors="surrogateescape")
         self.rows = csv.writer(self.file, lineterminator="\n")
         self.started = False
 

@@ -32,7 +32,7 @@ BASELINES = {"knn": "kNN on raw pixels", "pca": "PCA on raw pixels"}
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """Fit GradCon on bundled photos of T-shirts, decide at 5 % false alarms, and score T-shirts and other clothes."""
+    """Fit GradCon on bundled pictures of T-shirts, decide at 5 % false alarms, and score other T-shirts and clothes."""
 
     out: Annotated[Path, arg(metavar="DIR")] = Path("amiss-demo")
     """Folder for the model and the scores."""

@@ -163,7 +163,18 @@ def _summary(artifact: Artifact, options: FitOptions, seconds: float) -> list[st
         + chosen
         + calibrated,
         *skipped_lines([Skipped(*bad) for bad in data["skipped"]]),
+        *_restart_lines(artifact),
         *decision_lines(Calibration(artifact.calibration_scores, artifact.fpr)),
         f"model: {options.out} ({catalog.name_of(artifact.method)}, {size:.1f} MB, {seconds:.0f} s)",
         f"score new images with: amiss score {shlex.quote(str(options.out))} IMAGES -o scores.csv",
     ]
+
+
+def _restart_lines(artifact: Artifact) -> list[str]:
+    """Say how often training stood still and began anew, if it did."""
+    log = artifact.record["log"]
+    assert isinstance(log, list)
+    times = sum(record["event"] == "restart" for record in log)
+    if not times:
+        return []
+    return [f"training stood still and began anew from other initial weights {counted(times, 'time')}"]

@@ -125,13 +125,15 @@ def _diagnose(arguments: Sequence[str], parts: Sequence[type]) -> str | None:
     words = iter(arguments)
     for word in words:
         name, equals, _ = word.partition("=")
-        option = options.get(name.replace("_", "-") if name.startswith("--") else name)
+        option = options.get(name.replace("_", "-") if name.startswith("--") else name) if word[:1] == "-" else None
         if option is None and re.match(r"--?[A-Za-z]", name):
             return _unknown(name, [key for key in options if key.startswith("--")])
         if option is None:
             loose.append(word)
             continue
         given.add(option.name)
+        if option.flag and equals:
+            return f"{name} takes no value"
         if not option.flag and not equals and next(words, None) is None:
             return f"{name} needs a value"
     wanted = [option for option in dict.fromkeys(options.values()) if option.required]
