@@ -16,24 +16,28 @@ test: $(VENV)/.test  ## the whole suite; what needs an extra is skipped, and say
 test-all: $(VENV)/.all  ## only what `make test` skipped for want of an extra
 	$(BIN)/python -m pytest -m extra
 
-lint: $(VENV)/.lint  ## format, style, types, layers
+lint: $(VENV)/.lint  ## format, style, types, layers, tables
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/make_tables.py --check
 
 core: $(VENV)/.core  ## every module imports with nothing but the core dependencies
 	$(BIN)/python scripts/import_all.py
 
-bench: $(VENV)/.test  ## measured ratios, exactness, false alarms, memory, kills; see benchmarks/README.md
-	$(BIN)/python benchmarks/gradcon_ratios.py
-	$(BIN)/python benchmarks/gradcon_exactness.py
-	$(BIN)/python benchmarks/false_alarms.py
-	$(BIN)/python benchmarks/kill_resume.py
-	$(BIN)/python benchmarks/decode_memory.py
+BENCH := gradcon_ratios gradcon_exactness false_alarms kill_resume decode_memory
+
+bench: $(VENV)/.test  ## measured ratios, exactness, false alarms, kills, memory; see benchmarks/README.md
+	@failed=; for name in $(BENCH); do \
+	  $(BIN)/python benchmarks/$$name.py || failed="$$failed $$name"; \
+	done; [ -z "$$failed" ] || { echo "missed:$$failed"; exit 1; }
 
 mutants: $(VENV)/.test  ## every committed mutant must be killed by a test
 	$(BIN)/python benchmarks/mutants.py
+
+results: $(VENV)/.test  ## the runs behind the AUROC table, resumable; needs the official files in AMISS_DATA
+	$(BIN)/python benchmarks/gradcon_short.py
 
 docs: $(VENV)/.core  ## write the tables of docs/ from the committed results
 	$(BIN)/python scripts/make_tables.py

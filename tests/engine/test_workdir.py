@@ -203,10 +203,3 @@ def test_a_corrupt_checkpoint_stops_a_fit_before_it_trains(tmp_path):
     Workdir(tmp_path).checkpoint.write_bytes(b"damaged")
     with pytest.raises(WorkError, match="cannot be read"):
         run(Line, workdir=tmp_path, progress=interrupting(0))
-
-
-def test_removing_leaves_nothing(tmp_path):
-    workdir = opened(tmp_path / "b.fit")
-    workdir.save(STATE, [])
-    workdir.remove()
-    assert not (tmp_path / "b.fit").exists()

@@ -29,6 +29,9 @@ SAMPLE = 256
 RESTARTS = 20
 """How often training may begin anew from other initial weights where it stands still."""
 
+EARLY = 5
+"""Epochs of a phase in which standing still means a dead start; later it may mean that there is nothing left to learn."""
+
 
 class Batches(Protocol):
     """What the engine asks of images: how many, and any of them by number."""
@@ -164,7 +167,7 @@ def _phase(run: _Run, number: int, phase: Phase, epochs: int, done: int) -> None
         with health.moving(run.learner, where) if run.check and epoch == 0 else nullcontext():
             losses = _epoch(run, number, phase, images, epoch, epochs)
         health.check_finite(losses, where)
-        if run.check and epoch > 0:
+        if run.check and 0 < epoch < EARLY:
             _check_progress(run, phase, losses, where)
         record: Record = {"event": "epoch", "phase": phase.name, "epoch": epoch + 1, "losses": losses}
         record |= _select(run, phase, where)

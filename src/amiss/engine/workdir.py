@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -79,7 +78,3 @@ class Workdir:
             raise WorkError(
                 f"{self.checkpoint} cannot be read ({type(error).__name__}): give --overwrite to start anew"
             ) from error
-
-    def remove(self) -> None:
-        """Delete the folder, once what it was for is safe elsewhere."""
-        shutil.rmtree(self.path, ignore_errors=False)
