@@ -140,9 +140,8 @@ def main() -> None:
         speeds = ", ".join(f"{name} {1 / seconds:,.0f}" for name, seconds in t.items())
         print(f"images per second, {threads} thread(s): {speeds}")
     after = os.getloadavg()[0]
-    print(
-        f"milliseconds a step: gradcon {1e3 * step['gradcon']:.1f}, plain {1e3 * step['plain']:.1f}; load after: {after:.2f}"
-    )
+    milliseconds = ", ".join(f"{name} {1e3 * seconds:.1f}" for name, seconds in step.items())
+    print(f"milliseconds a step: {milliseconds}; load after: {after:.2f}")
     if args.output:
         ratios = [
             {"what": what, "ratio": round(ratio, 3), "goal": f"{sign} {goal}"} for what, ratio, sign, goal in found

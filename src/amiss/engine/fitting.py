@@ -30,7 +30,7 @@ RESTARTS = 20
 """How often training may begin anew from other initial weights where it stands still."""
 
 EARLY = 5
-"""Epochs of a phase in which standing still means a dead start; later it may mean that there is nothing left to learn."""
+"""Epochs of a phase in which standing still means a dead start; later it may mean that nothing is left to learn."""
 
 
 class Batches(Protocol):
