@@ -19,13 +19,14 @@ ROOT = Path(__file__).resolve().parent.parent
 Row = dict[str, object]
 COLUMNS = [
     ("cae", "recon"),
+    ("cae", "grad"),
     ("gradcon", "recon"),
     ("gradcon", "grad"),
     ("gradcon", "score"),
     ("knn", "score"),
     ("pca", "score"),
 ]
-HEADS = ["CAE recon", "CAE+Grad recon", "CAE+Grad grad", "**GradCon**", "kNN (5)", "PCA"]
+HEADS = ["CAE recon", "CAE grad", "CAE+Grad recon", "CAE+Grad grad", "**GradCon**", "kNN (5)", "PCA"]
 CLASSES = {
     ("mnist", 2): "MNIST 2",
     ("mnist", 8): "MNIST 8",
@@ -72,7 +73,6 @@ def note(found: dict[tuple[object, ...], list[Row]], seeds: set[object]) -> str:
     every = [row for group in found.values() for row in group]
     if not every:
         return "No results are committed yet."
-    behind = [f"{name} behind {other}" for key, name in CLASSES.items() for other in behind_of(found, key)]
     versions, commits = every[-1]["versions"], sorted({str(row["commit"])[:10] for row in every})
     assert isinstance(versions, dict)
     named = ", ".join(map(str, sorted(seeds, key=str)))
@@ -86,15 +86,17 @@ def note(found: dict[tuple[object, ...], list[Row]], seeds: set[object]) -> str:
         f"`benchmarks/gradcon_short.py` at commit {', '.join(commits)} with torch {versions['torch']}, "
         f"{every[-1]['threads']} thread each."
     )
-    plain = "In the mean, GradCon is " + ("; ".join(behind) if behind else "behind none of these") + "."
-    return f"{text}\n\n{plain}"
+    plain = "\n".join(f"- {name}: {standing(found, key)}" for key, name in CLASSES.items())
+    return f"{text}\n\nWhere GradCon stands, in the mean over seeds:\n\n{plain}"
 
 
 def found_of(found: dict[tuple[object, ...], list[Row]], method: str) -> list[Row]:
     return [row for key, group in found.items() if key[-1] == method for row in group]
 
 
-def behind_of(found: dict[tuple[object, ...], list[Row]], key: tuple[str, int]) -> list[str]:
+def standing(found: dict[tuple[object, ...], list[Row]], key: tuple[str, int]) -> str:
+    """What GradCon is ahead of, and what it is behind."""
+
     def mean(method: str, term: str = "score") -> float | None:
         values = [value(row, term) for row in found[*key, method]]
         return statistics.mean(values) if values else None
@@ -104,13 +106,17 @@ def behind_of(found: dict[tuple[object, ...], list[Row]], key: tuple[str, int]) 
         "raw-pixel kNN": mean("knn"),
         "PCA": mean("pca"),
         "the plain CAE": mean("cae"),
+        "its own reconstruction error": mean("gradcon", "recon"),
         "the paper": PRINTED.get(key),
     }
-    return [
-        f"{name} ({other:.3f})"
-        for name, other in others.items()
-        if ours is not None and other is not None and ours < other
-    ]
+    if ours is None:
+        return "not run"
+    ahead, behind = [], []
+    for name, other in others.items():
+        if other is not None:
+            (behind if ours < other else ahead).append(f"{name} by {abs(ours - other):.3f}")
+    parts = [f"{word} {', '.join(list_)}" for word, list_ in (("ahead of", ahead), ("**behind**", behind)) if list_]
+    return "; ".join(parts)
 
 
 TABLES = {"gradcon_short": (gradcon_short, ["docs/methods/gradcon.md", "README.md"])}
