@@ -106,7 +106,7 @@ MUTANTS = [
     Mutant(
         "backward pass without the ReLU's mask",
         GRADIENTS,
-        (("delta = back * (inputs[i] > 0)", "delta = back"),),
+        (("delta = torch.where(inputs[i] > 0, back, 0)", "delta = back"),),
         TEST_GRADIENTS,
     ),
     Mutant(

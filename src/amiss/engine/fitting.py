@@ -18,7 +18,7 @@ from torch import Tensor
 from amiss.contracts import ImageSpec, Learner, Method, Phase, Progress, Scorer, WorkError
 from amiss.engine import health
 from amiss.engine.progress import silent
-from amiss.engine.runtime import Runtime, derive, order, place, seeded
+from amiss.engine.runtime import Runtime, derive, keep_workspace, order, place, seeded
 from amiss.engine.state import State, capture, copy_tensors, install, restore
 from amiss.engine.workdir import Record, Workdir
 from amiss.transforms.unit import to_unit
@@ -108,6 +108,7 @@ def fit(
     """
     runtime = runtime or Runtime()
     device = runtime.resolve()
+    keep_workspace()
     folder = Workdir(workdir) if workdir else None
     saved = folder.load() if folder else None
     state, log = saved or (None, [])

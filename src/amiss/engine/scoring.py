@@ -11,6 +11,7 @@ from torch import Tensor
 from amiss.contracts import Progress, Scorer
 from amiss.engine.fitting import Batches, batch
 from amiss.engine.progress import silent
+from amiss.engine.runtime import keep_workspace
 
 MICRO_BATCH = 64
 """Images scored at once; larger batches are slower on a CPU."""
@@ -35,6 +36,7 @@ def _collect(
     run: Callable[[Tensor], dict[str, Tensor]], scorer: Scorer, images: Batches, progress: Progress
 ) -> dict[str, np.ndarray]:
     device = device_of(scorer)
+    keep_workspace()
     parts: dict[str, list[np.ndarray]] = {}
     # A scorer that needs gradients enables them itself, which inference mode would forbid.
     with torch.no_grad():

@@ -19,6 +19,9 @@ from amiss.objectives.reconstruction import ReconstructionLoss
 EPS = 1e-8
 """Norms below this count as this, as in torch's cosine similarity."""
 
+CACHED = 64
+"""From this many numbers in a row of a patch on, rows are taken one at a time, so that they stay in the cache."""
+
 
 def misalignment(gradients: Sequence[Tensor], reference: Sequence[Tensor]) -> Tensor:
     """Negative mean cosine over layers between two lists of gradients, a scalar in [-1, 1].  (Eq. 6)"""
@@ -76,7 +79,7 @@ def gradient_cosines(
         dot, square, back = _layer(layers[i], inputs[i], delta, unit, propagate=i > 0)
         cosines.append(dot / square.clamp_min(EPS**2).sqrt())
         if i > 0:
-            delta = back * (inputs[i] > 0)
+            delta = torch.where(inputs[i] > 0, back, 0)
     return error(x, y), cosines[::-1]
 
 
@@ -97,18 +100,21 @@ def _layer(
     the output's derivative (h w, k k C_out). The squared norm comes from G or from the Gram matrices X X^T and P P^T,
     whichever needs fewer multiplications; with the latter a convolution with `unit` gives the inner product.
     """
-    c_in, width = layer.in_channels, layer.out_channels * layer.kernel_size[0] * layer.kernel_size[1]
-    positions = x.shape[2] * x.shape[3]
-    rows = x.permute(0, 2, 3, 1).flatten(1, 2)
-    patches = _patches(layer, delta, x.shape[2], x.shape[3])
-    if positions * (c_in + width) >= c_in * width:
-        gradient = torch.bmm(rows.transpose(1, 2), patches).flatten(1)
-        back = _correlate(layer, delta, layer.weight) if propagate else delta
-        return gradient @ unit.permute(0, 2, 3, 1).flatten(), gradient.square().sum(1), back
-    square = (torch.bmm(rows, rows.transpose(1, 2)) * torch.bmm(patches, patches.transpose(1, 2))).sum((1, 2))
-    both = _correlate(layer, delta, torch.cat([layer.weight, unit]) if propagate else unit)
-    dot = (both[:, -c_in:] * x).sum((1, 2, 3))
-    return dot, square, both[:, :c_in]
+    c_in, (kh, kw) = layer.in_channels, layer.kernel_size
+    width, positions = layer.out_channels * kh * kw, x.shape[2] * x.shape[3]
+    rows, padded = x.permute(0, 2, 3, 1).flatten(1, 2), _padded(layer, delta)
+    if positions * (c_in + width) < c_in * width:
+        patches = _patches(layer, padded, x, range(kh))
+        square = (torch.bmm(rows, rows.transpose(1, 2)) * torch.bmm(patches, patches.transpose(1, 2))).sum((1, 2))
+        both = _correlate(layer, delta, torch.cat([layer.weight, unit]) if propagate else unit)
+        return (both[:, -c_in:] * x).sum((1, 2, 3)), square, both[:, :c_in]
+    dot, square = x.new_zeros(x.shape[0]), x.new_zeros(x.shape[0])
+    step = 1 if kw * layer.out_channels >= CACHED else kh
+    for first in range(0, kh, step):
+        gradient = torch.bmm(rows.transpose(1, 2), _patches(layer, padded, x, range(first, first + step))).flatten(1)
+        dot = dot + gradient @ unit[:, :, first : first + step].permute(0, 2, 3, 1).flatten()
+        square = square + gradient.square().sum(1)
+    return dot, square, _correlate(layer, delta, layer.weight) if propagate else delta
 
 
 def _correlate(layer: nn.ConvTranspose2d, delta: Tensor, weight: Tensor) -> Tensor:
@@ -117,17 +123,26 @@ def _correlate(layer: nn.ConvTranspose2d, delta: Tensor, weight: Tensor) -> Tens
     return F.conv2d(delta, weight, stride=layer.stride, padding=layer.padding)
 
 
-def _patches(layer: nn.ConvTranspose2d, delta: Tensor, h: int, w: int) -> Tensor:
-    """The k x k patches of delta (B, C, H, W) that each input position feeds, (B, h w, k k C): row, column, channel."""
-    (kh, kw), (sh, sw), (ph, pw) = layer.kernel_size, layer.stride, _padding(layer)
-    t = F.pad(delta.permute(0, 2, 3, 1), (0, 0, pw, pw, ph, ph)).contiguous()
-    n, rows, columns, c = t.shape
+def _padded(layer: nn.ConvTranspose2d, delta: Tensor) -> Tensor:
+    """The output's derivative (B, C, H, W) with the layer's padding around it, channels last: (B, H', W', C)."""
+    ph, pw = _padding(layer)
+    return F.pad(delta.permute(0, 2, 3, 1), (0, 0, pw, pw, ph, ph)).contiguous()
+
+
+def _patches(layer: nn.ConvTranspose2d, t: Tensor, x: Tensor, rows: range) -> Tensor:
+    """Some rows of the patches of a padded derivative t (B, H', W', C) that each position of x (B, C_in, h, w) feeds.
+
+    Returns (B, h w, rows k C), its last axis in the order row, column, channel.
+    """
+    h, w, kw, (sh, sw) = x.shape[2], x.shape[3], layer.kernel_size[1], layer.stride
+    n, height, width, c = t.shape
     if torch.compiler.is_exporting():
-        slices = [t[:, a : a + sh * h : sh, b : b + sw * w : sw] for a in range(kh) for b in range(kw)]
+        slices = [t[:, a : a + sh * h : sh, b : b + sw * w : sw] for a in rows for b in range(kw)]
         return torch.cat([s[:, :h, :w] for s in slices], dim=3).flatten(1, 2)
     # A row of a patch is one run of kw * C numbers in memory, so a strided view copies it at once.
-    view = t.as_strided((n, h, w, kh, kw * c), (rows * columns * c, sh * columns * c, sw * c, columns * c, 1))
-    return view.reshape(n, h * w, kh * kw * c)
+    strides = (height * width * c, sh * width * c, sw * c, width * c, 1)
+    view = t.as_strided((n, h, w, len(rows), kw * c), strides, t.storage_offset() + rows.start * width * c)
+    return view.reshape(n, h * w, len(rows) * kw * c)
 
 
 _PARITY = torch.tensor([[3, 1, 4], [4, 2, 0]])  # kernel index by output parity and tap; 4 stands for zero
