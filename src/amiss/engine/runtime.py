@@ -86,7 +86,7 @@ WORKSPACE = 31 << 20
 def keep_workspace() -> None:
     """Let the C library keep what a batch frees, instead of handing it back and faulting it in anew for the next.
 
-    glibc keeps up to twice the largest block that was ever mapped and freed, so one such block is enough; elsewhere this
-    does nothing. Without it a sixth of GradCon's scoring time goes into page faults.
+    glibc keeps up to twice the largest block that was ever mapped and freed, so one such block is enough; elsewhere
+    this does nothing. Without it a sixth of GradCon's scoring time goes into page faults.
     """
     torch.empty(WORKSPACE, dtype=torch.uint8)
