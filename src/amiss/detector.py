@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from amiss import catalog
 from amiss.artifact.file import Artifact, load, save, versions
-from amiss.calibration.conformal import Calibration, calibration_size
+from amiss.calibration.conformal import Calibration, calibration_size, needed
 from amiss.calibration.table import ScoreTable, concatenate, tabulate
 from amiss.contracts import InputError, Method, Progress
 from amiss.data.images import Images, Layout
@@ -55,9 +55,15 @@ class Detector:
         precision: Precision = "float32",
     ) -> None:
         self.method = catalog.load(method) if isinstance(method, str) else method
-        calibration_size(10**9, fpr)  # refuses a rate that no number of images supports
-        self.fpr, self.random_state, self.size = fpr, random_state, size
-        self.runtime = Runtime(device, precision, random_state)
+        if not isinstance(self.method, Method):
+            raise InputError(f"{method!r} is no method: give a name, such as 'gradcon', or a Method")
+        if not isinstance(random_state, int | np.integer):
+            raise InputError(f"random_state is {random_state!r}: it must be a whole number")
+        if fpr is not None:
+            needed(fpr)  # refuses what is not a rate
+        self.fpr = None if fpr is None else float(fpr)
+        self.random_state, self.size = int(random_state), size
+        self.runtime = Runtime(device, precision, self.random_state)
         self._artifact: Artifact | None = None
         self._images: Images | None = None
         self.notes: list[str] = []
@@ -285,8 +291,8 @@ class Detector:
         return self._decide(None, float(threshold))
 
     def _decide(self, fpr: float | None, threshold: float | None) -> Self:
-        self.fpr = fpr
-        self._artifact = replace(self.artifact, fpr=fpr, threshold=threshold)
+        self.fpr = None if fpr is None else float(fpr)
+        self._artifact = replace(self.artifact, fpr=self.fpr, threshold=threshold)
         return self
 
     def save(self, path: str | Path) -> None:

@@ -18,9 +18,11 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from amiss import catalog
+from amiss.calibration.conformal import Calibration
 from amiss.contracts import ImageSpec, InputError, Method, Scorer
 from amiss.data.atomic import write_atomic
 from amiss.data.images import DEPTHS, Layout
+from amiss.data.resample import LARGEST
 from amiss.engine.runtime import place, seeded
 from amiss.engine.state import install
 
@@ -89,6 +91,8 @@ def load(path: Path) -> Artifact:
 
     Raises InputError for a file that is missing, truncated, altered, of a newer format, or not a model of amiss.
     """
+    if path.is_char_device():
+        raise InputError(f"cannot read the model {path}: it is a device; give a file made by amiss fit")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -114,7 +118,9 @@ def _header(data: bytes, name: str) -> dict[str, object]:
         size = int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8 : 8 + size].decode("utf-8"))["__metadata__"]
         header = json.loads(metadata[KEY])
-        written = int(header["format"])
+        written = header["format"]
+        if type(written) is not int or written < 1:
+            raise ValueError(f"format {written!r}")
     except (ValueError, KeyError, TypeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(
             f"{name} is not a model written by amiss, or it is damaged; give a file made by amiss fit"
@@ -130,18 +136,27 @@ def _rebuild(header: Mapping[str, object], tensors: Mapping[str, Tensor], name: 
     try:
         method = catalog.from_settings(_object(header["method"]))
         fields = _object(header["layout"])
-        spec = ImageSpec(**{key: int(str(value)) for key, value in _object(fields["spec"]).items()})
+        spec = _spec(_object(fields["spec"]))
         layout = Layout(spec, DEPTHS[DEPTHS.index(fields["depth"])])
         with seeded(0):
             scorer = method.learner(spec).scorer()
         install(scorer, {key[len(_SCORER) :]: value for key, value in tensors.items() if key.startswith(_SCORER)})
         scores = tensors[_SCORES].numpy()
         fpr, threshold = (_number(header[key]) for key in ("fpr", "threshold"))
+        Calibration(scores, fpr, threshold)  # refuses scores and decisions that nothing could be decided with
         record, seed = _object(header["record"]), int(str(header["seed"]))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{name} cannot be rebuilt by this version of amiss: {error}") from error
     place(scorer, torch.device("cpu"))
     return Artifact(method, layout, scorer.requires_grad_(False).eval(), scores, fpr, threshold, seed, dict(record))
+
+
+def _spec(sizes: Mapping[str, object]) -> ImageSpec:
+    """The shape of the images; its limits are those of fitting, so that no header makes a network of any size."""
+    spec = ImageSpec(**{key: int(str(value)) for key, value in sizes.items()})
+    if spec.channels not in (1, 3) or not all(1 <= side <= LARGEST for side in (spec.height, spec.width)):
+        raise ValueError(f"images of {spec.channels} x {spec.height} x {spec.width}")
+    return spec
 
 
 def _object(value: object) -> Mapping[str, object]:

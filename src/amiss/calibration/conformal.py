@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
 from math import ceil, floor
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,11 +53,14 @@ def calibration_size(n: int, fpr: float | None) -> int:
         return 0
     need = needed(fpr)
     if n < 2:
-        raise InputError(f"{n} image was given: calibration and training need at least 2, and {2 * need} for fpr={fpr}")
+        raise InputError(
+            f"{n} image was given: calibration and training need at least 2, and {_count(2 * need)} for fpr={fpr}"
+        )
     if need > n // 2:
         raise InputError(
-            f"fpr={fpr} needs {need} calibration images, at most half of all: {2 * need} images, and {n} were given, "
-            f"whose smallest rate is fpr={smallest_rate(n // 2)} (fpr=None gives scores without a decision)"
+            f"fpr={fpr} needs {_count(need)} calibration images, at most half of all: {_count(2 * need)} images, and "
+            f"{n} were given, whose smallest rate is fpr={smallest_rate(n // 2)} "
+            f"(fpr=None gives scores without a decision)"
         )
     return max(n // 5, need)
 
@@ -91,11 +95,11 @@ class Calibration:
             return
         if self.n == 0:
             raise InputError(
-                f"fpr={fpr} needs {needed(fpr)} calibration images and none were kept: fit again with this fpr, "
-                f"or give a threshold"
+                f"fpr={fpr} needs {_count(needed(fpr))} calibration images and none were kept: fit again with this "
+                f"fpr, or give a threshold"
             )
         raise InputError(
-            f"fpr={fpr} needs {needed(fpr)} calibration images and there are {self.n}, whose smallest rate is "
+            f"fpr={fpr} needs {_count(needed(fpr))} calibration images and there are {self.n}, whose smallest rate is "
             f"fpr={smallest_rate(self.n)}"
         )
 
@@ -188,7 +192,12 @@ def finite(scores: ArrayLike, what: str) -> NDArray[np.float64]:
     return values
 
 
+def _count(n: int) -> str:
+    """A number in full, unless nobody could read it."""
+    return f"{n}" if n < 10**12 else f"{Decimal(n):.1e}"
+
+
 def _exact(fpr: float) -> Fraction:
-    if not 0 < fpr < 1:
+    if not isinstance(fpr, Real) or not 0 < fpr < 1:
         raise InputError(f"fpr={fpr} is not a false-alarm rate: it must lie strictly between 0 and 1, such as 0.05")
     return Fraction(repr(float(fpr)))

@@ -18,6 +18,7 @@ from amiss.cli.console import counted, note, percent, reporting, result, share, 
 from amiss.cli.deciding import decision_lines, load_deciding
 from amiss.cli.options import parse
 from amiss.cli.outputs import require_writable
+from amiss.cli.values import Given
 from amiss.contracts import InputError, Progress
 from amiss.data.atomic import write_atomic
 from amiss.data.images import Skipped
@@ -44,9 +45,9 @@ class EvaluateOptions:
     """Anomalous images, likewise."""
     out: Annotated[Path | None, arg(aliases=["-o"], metavar="RESULT", help_behavior_hint="")] = None
     """JSON file to write the result to."""
-    fpr: Annotated[float | None, arg(metavar="RATE", help_behavior_hint="")] = None
+    fpr: Annotated[Given | None, arg(metavar="RATE", help_behavior_hint="")] = None
     """Decide at another false-alarm rate than the model's, from its calibration scores."""
-    threshold: Annotated[float | None, arg(metavar="SCORE", help_behavior_hint="")] = None
+    threshold: Annotated[Given | None, arg(metavar="SCORE", help_behavior_hint="")] = None
     """Decide at a threshold set by hand: images that score above it are labelled 1."""
     on_bad: OnBad = "stop"
     """What to do with a file that cannot be read: stop and name it, or skip and list it."""

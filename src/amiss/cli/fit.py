@@ -76,8 +76,11 @@ def main(arguments: Sequence[str]) -> int:
     if options.out.suffix != ".safetensors":
         note(f"{options.out} will be a safetensors file: .safetensors is the usual suffix")
     unfinished.prepare(overwrite=options.overwrite)
-    artifact = _guarded(lambda: _fit(options, method, unfinished), unfinished)
-    unfinished.remove()
+    try:
+        artifact = _guarded(lambda: _fit(options, method, unfinished), unfinished)
+        unfinished.remove()
+    finally:
+        unfinished.release()
     result(*_summary(artifact, options, time.perf_counter() - started))
     return 0
 
@@ -166,8 +169,13 @@ def _summary(artifact: Artifact, options: FitOptions, seconds: float) -> list[st
         *_restart_lines(artifact),
         *decision_lines(Calibration(artifact.calibration_scores, artifact.fpr)),
         f"model: {options.out} ({catalog.name_of(artifact.method)}, {size:.1f} MB, {seconds:.0f} s)",
-        f"score new images with: amiss score {shlex.quote(str(options.out))} IMAGES -o scores.csv",
+        f"score new images with: amiss score {_argument(options.out)} IMAGES -o scores.csv",
     ]
+
+
+def _argument(path: Path) -> str:
+    """How a shell passes a path on, also one that would read as an option."""
+    return shlex.quote(f"./{path}" if str(path).startswith("-") else str(path))
 
 
 def _restart_lines(artifact: Artifact) -> list[str]:

@@ -12,6 +12,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, make_dataclass
+from pathlib import Path
 from typing import Annotated, TypeVar, get_args, get_type_hints
 
 import tyro
@@ -35,7 +36,9 @@ def parse_with_method(options: type[T], arguments: Sequence[str], verb: str) -> 
     `options` has a field `method` with a name as its default. Raises InputError for an unknown method, for anything
     wrong in the call, and for hyperparameters that the method refuses.
     """
-    named = get_named(arguments, "--method") or next(str(f.default) for f in _fields(options) if f.name == "method")
+    named = get_named(arguments, "--method")
+    if named is None:
+        named = next(str(f.default) for f in _fields(options) if f.name == "method")
     method = catalog.load(named)
     kinds: list[tuple[str, object, object]] = [
         ("options", Annotated[options, arg(name="")], field()),
@@ -134,8 +137,14 @@ def _diagnose(arguments: Sequence[str], parts: Sequence[type]) -> str | None:
         given.add(option.name)
         if option.flag and equals:
             return f"{name} takes no value"
-        if not option.flag and not equals and next(words, None) is None:
-            return f"{name} needs a value"
+        if not option.flag and not equals:
+            value = next(words, None)
+            if value is None:
+                return f"{name} needs a value"
+            if re.match(r"--?[A-Za-z]", value):
+                return (
+                    f"{name} needs a value, and {value} reads as an option; a file of that name is given as ./{value}"
+                )
     wanted = [option for option in dict.fromkeys(options.values()) if option.required]
     places = [option.name for option in wanted if option.positional]
     missing = places[len(loose) :] + [o.name for o in wanted if not o.positional and o.name not in given]
@@ -145,6 +154,8 @@ def _diagnose(arguments: Sequence[str], parts: Sequence[type]) -> str | None:
 def _unknown(name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     meant = f"did you mean {' or '.join(close)}?" if close else "see --help"
+    if Path(name).exists():
+        meant = f"the file or folder of that name is given as ./{name}"
     return f"unknown option {name}: {meant}"
 
 

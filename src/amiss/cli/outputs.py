@@ -16,6 +16,8 @@ def require_writable(path: Path, *, overwrite: bool, otherwise: str = "") -> Non
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder: name a file to write")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is a device or a pipe: name a file to write")
     if not overwrite and (path.exists() or path.is_symlink()):
         raise InputError(f"{path} exists: give --overwrite to replace it, {otherwise}or choose another output")
     require_folder(path)

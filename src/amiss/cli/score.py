@@ -19,6 +19,7 @@ from amiss.cli.console import counted, note, reporting, share, skipped_lines
 from amiss.cli.deciding import decision_lines, load_deciding
 from amiss.cli.options import parse
 from amiss.cli.outputs import require_writable
+from amiss.cli.values import Given
 from amiss.contracts import InputError
 from amiss.data.decode import conversion_lines
 from amiss.data.images import Kind, Skipped
@@ -37,9 +38,9 @@ class ScoreOptions:
     """One image, a folder with its subfolders, or a CSV or Parquet table with image_path."""
     out: Annotated[Path | None, arg(aliases=["-o"], metavar="SCORES", help_behavior_hint="")] = None
     """Table to write, .csv or .parquet; without it, CSV goes to standard output."""
-    fpr: Annotated[float | None, arg(metavar="RATE", help_behavior_hint="")] = None
+    fpr: Annotated[Given | None, arg(metavar="RATE", help_behavior_hint="")] = None
     """Decide at another false-alarm rate than the model's, from its calibration scores."""
-    threshold: Annotated[float | None, arg(metavar="SCORE", help_behavior_hint="")] = None
+    threshold: Annotated[Given | None, arg(metavar="SCORE", help_behavior_hint="")] = None
     """Decide at a threshold set by hand: images that score above it are labelled 1."""
     terms: bool = False
     """Add a column for every part of the score."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import sys
 from pathlib import Path
 
 from amiss.contracts import InputError
 from amiss.engine.workdir import Workdir
+
+if sys.platform != "win32":
+    import fcntl
 
 _OWN = {"plan.json", "checkpoint.pt", "log.jsonl", "store", "replaces"}
 
@@ -17,9 +22,10 @@ class Unfinished:
 
     def __init__(self, out: Path) -> None:
         self.out = out
-        self.path = out.with_name(out.name + ".fit")
+        self.path = out.parent / f"{out.name}.fit"
         self._mark = self.path / "replaces"
         self._new = False
+        self._lock: int | None = None
 
     @property
     def begun(self) -> bool:
@@ -37,12 +43,35 @@ class Unfinished:
     def prepare(self, *, overwrite: bool) -> None:
         """Make ready for a fit; with `overwrite`, discard what was begun and remember which model is to be replaced."""
         self._require_own()
+        self.path.mkdir(exist_ok=True)
+        self._hold()
         if overwrite:
-            self.remove()
+            for entry in self.path.iterdir():
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
             if self.out.exists():
-                self.path.mkdir()
                 self._mark.write_text(_digest(self.out))
         self._new = not self.begun
+
+    def _hold(self) -> None:
+        """Lock the folder until `release`, or the end of the process; raises InputError where another fit holds it."""
+        if sys.platform == "win32":
+            return  # two fits into one output are not told apart there
+        self._lock = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.release()
+            raise InputError(
+                f"another fit is at work in {self.path}: wait until it has finished, or choose another output"
+            ) from error
+        except OSError:
+            self.release()  # a file system without locks
+
+    def release(self) -> None:
+        """Let other fits use the folder."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def replaces(self) -> bool:
         """Tell whether the model that stands there is the old one, which the unfinished fit was told to replace."""

@@ -11,6 +11,10 @@ from amiss.cli.console import listed
 from amiss.contracts import InputError
 
 
+class Given(float):
+    """A number for an option that does nothing where it is left out, so that `none` is no word for it."""
+
+
 class BadValueError(InputError):
     """A word that is not what its option takes; whoever knows the option's name puts it in front."""
 
@@ -30,6 +34,8 @@ def registry() -> ConstructorRegistry:
                 return _number(kind, word, optional=False)
             if info.type == kind | None:
                 return _number(kind, word, optional=True)
+        if info.type == Given | None:
+            return _number(Given, "a number", optional=False)
         if get_origin(info.type) is Literal:
             return _choice([str(choice) for choice in get_args(info.type)])
         return None
@@ -50,7 +56,7 @@ def _number(kind: Callable[[str], float], word: str, *, optional: bool) -> Primi
         nargs=1,
         metavar=f"{word.split()[-1].upper()}{'|none' if optional else ''}",
         instance_from_str=read,
-        is_instance=lambda value: isinstance(value, int | float) or (optional and value is None),
+        is_instance=lambda value: isinstance(value, int | float) or ((optional or kind is Given) and value is None),
         str_from_instance=lambda value: ["none" if value is None else f"{value}"],
     )
 

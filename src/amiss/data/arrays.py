@@ -91,6 +91,9 @@ def _as_numpy(x: Array) -> NDArray[np.generic]:
     if isinstance(x, torch.Tensor):
         if str(x.dtype).removeprefix("torch.") not in _DEPTHS:
             raise InputError(f"the tensor has dtype {x.dtype}; accepted are {_ACCEPTED}")
+        if x.layout is not torch.strided or x.is_meta:
+            kind = "meta" if x.is_meta else str(x.layout).removeprefix("torch.")
+            raise InputError(f"the tensor is a {kind} tensor; accepted are dense tensors, whose values are there")
         x = x.detach().cpu().numpy()
     x = np.asarray(x)
     if x.dtype.name not in _DEPTHS:

@@ -50,6 +50,14 @@ def digest(image: NDArray[np.generic]) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).hexdigest().encode()
 
 
+def _codes(groups: NDArray[np.generic]) -> NDArray[np.int64]:
+    if groups.ndim != 1 or groups.dtype.kind not in "iu":
+        raise InputError(
+            f"the groups have shape {groups.shape} and dtype {groups.dtype}; accepted is one whole number per image"
+        )
+    return groups.astype(np.int64, copy=False)
+
+
 @dataclass(eq=False)
 class _Source:
     """What an Images and all its subsets share."""
@@ -93,7 +101,7 @@ class Images:
             if per_image is not None and len(per_image) != len(pixels):
                 raise InputError(f"{len(per_image)} {what} were given for {len(pixels)} images; give one for each")
         if groups is not None:
-            groups = np.asarray(groups, dtype=np.int64)
+            groups = _codes(np.asarray(groups))
         self._source = _Source(np.asarray(pixels), names, groups, digests)
         self._index: NDArray[np.int64] | None = None
         self.skipped: tuple[Skipped, ...] = tuple(skipped)

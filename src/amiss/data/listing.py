@@ -169,7 +169,7 @@ def _list_paths(source: Sequence[PathLike], name: str, group_by: str | None) -> 
                 "or one array of all images"
             )
         if not Path(path).is_file():
-            kind = "is a folder" if Path(path).is_dir() else "does not exist"
+            kind = "is a folder" if Path(path).is_dir() else "is no file" if Path(path).exists() else "does not exist"
             raise InputError(f"entry {i} of the list, '{os.fspath(path)}', {kind}; accepted are paths of images")
     names = PackedText.pack(os.fspath(path) for path in source)
     everything = np.zeros(len(names), bool)

@@ -10,18 +10,21 @@ from amiss.contracts import InputError
 from amiss.data.images import TOP, Depth
 
 SIZES = (28, 32, 64, 128, 256)
+LARGEST = 10_000  # pixels a side: a square of it is the largest image that is read
 
 
 def choose_size(shorter_sides: NDArray[np.integer], size: int | None) -> int:
     """Return `size`, or by default the largest of 28, 32, 64, 128, 256 not above the median shorter side, else 28.
 
     Raises:
-        InputError: If `size` is not a whole number of at least 1.
+        InputError: If `size` is not a whole number from 1 to 10,000.
     """
     if size is None:
         return max((s for s in SIZES if s <= np.median(shorter_sides)), default=SIZES[0])
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise InputError(f"the size {size!r} is not a number of pixels; accepted is a whole number of at least 1")
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= LARGEST:
+        raise InputError(
+            f"the size {size!r} is not a number of pixels; accepted is a whole number from 1 to {LARGEST:,}"
+        )
     return size
 
 

@@ -16,7 +16,16 @@ from amiss.data.listing import Listing
 from amiss.data.opening import quiet
 from amiss.data.pace import paced
 from amiss.data.packed import PackedText
-from amiss.data.store_files import KINDS, Manifest, Read, Writer, image_bytes, refuse_full_disk, short_stamp
+from amiss.data.store_files import (
+    KINDS,
+    Manifest,
+    Read,
+    Writer,
+    image_bytes,
+    refuse_damaged,
+    refuse_full_disk,
+    short_stamp,
+)
 
 OnBad = Literal["stop", "skip"]
 
@@ -42,7 +51,7 @@ def decode_store(
 
     Raises:
         InputError: If a file cannot be read, or if `directory` holds images of other files or of another layout.
-        WorkError: If the disk is full or fails.
+        WorkError: If the disk is full or fails, or if what `directory` holds is damaged.
     """
     if not len(listing):
         raise InputError(f"'{listing.root}' lists no images to decode")
@@ -53,6 +62,7 @@ def decode_store(
             _begin(directory, manifest, listing)
         else:
             _refuse_other(directory, before, manifest, listing)
+            refuse_damaged(directory, before)
         skipped = _decode(directory, manifest, listing, on_bad, progress, workers)
     except OSError as error:
         raise WorkError(f"the decoded images cannot be written to '{directory}': {error.strerror or error}") from error

@@ -129,6 +129,16 @@ def refuse_full_disk(directory: Path, needed: int) -> None:
         )
 
 
+def refuse_damaged(directory: Path, manifest: Manifest) -> None:
+    """Raise a WorkError if a file of the store that `manifest` describes is missing, or shorter than it was made."""
+    sizes = {"pixels": image_bytes(manifest.layout), "digests": DIGEST.itemsize, "marks": 1, "names.ends": 8}
+    wanted = {name: size * manifest.count for name, size in sizes.items()} | {"names.utf8": 1}
+    for name, size in wanted.items():
+        path = directory / name
+        if not path.is_file() or path.stat().st_size < size:
+            raise WorkError(f"'{path}' is missing or damaged: start anew (--overwrite), or remove '{directory}'")
+
+
 def image_bytes(layout: Layout) -> int:
     """Bytes of one image."""
     return layout.spec.pixels * np.dtype(layout.depth).itemsize

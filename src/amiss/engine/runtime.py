@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -27,6 +27,10 @@ class Runtime:
     """Precision of the training step's matrix products; scores are always taken in float32."""
     seed: int = 0
     """Seed of the initial weights, the order of images and every draw."""
+
+    def __post_init__(self) -> None:
+        if self.precision not in get_args(Precision):
+            raise InputError(f"precision {self.precision!r} is unknown: use {' or '.join(get_args(Precision))}")
 
     def resolve(self) -> torch.device:
         """Return the device; raises InputError for one that this machine does not have."""

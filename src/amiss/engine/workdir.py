@@ -30,14 +30,14 @@ class Workdir:
         """Start in an empty folder, or go on in one whose plan is the same.
 
         Raises InputError if the folder holds an unfinished fit and `resume` is not set, or by name for whatever changed
-        since: data, options, versions, thread count.
+        since: data, options, versions, thread count. Raises WorkError if the plan cannot be read.
         """
         if self.plan.exists():
             if not resume:
                 raise InputError(
                     f"{self.path} holds an unfinished fit: give --resume to go on with it, or --overwrite to start anew"
                 )
-            self._compare(json.loads(self.plan.read_text("utf-8")), plan)
+            self._compare(self._planned(), plan)
             return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -45,6 +45,15 @@ class Workdir:
             raise InputError(f"cannot write {self.path}: {error.strerror}; choose another output") from error
         text = json.dumps(plan, indent=2, sort_keys=True)
         write_atomic(self.plan, lambda file: file.write(text.encode()))
+
+    def _planned(self) -> Mapping[str, str]:
+        try:
+            plan = json.loads(self.plan.read_text("utf-8"))
+            if not isinstance(plan, dict):
+                raise ValueError(f"expected an object, got {type(plan).__name__}")
+        except (OSError, ValueError) as error:
+            raise WorkError(f"{self.plan} cannot be read ({error}): give --overwrite to start anew") from error
+        return plan
 
     def _compare(self, old: Mapping[str, str], new: Plan) -> None:
         for name in sorted({*old, *new}):
