@@ -13,6 +13,7 @@ import pytest
 import safetensors.torch
 import torch
 
+import amiss.artifact.file as module
 from amiss import Detector, InputError, WorkError
 from amiss.artifact.file import FORMAT, from_bytes, load, save, to_bytes
 
@@ -28,6 +29,14 @@ def data() -> bytes:
 def header_of(data: bytes) -> Header:
     size = int.from_bytes(data[:8], "little")
     return json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["amiss"])
+
+
+def signed(data: bytes, change: Callable[[Header, dict[str, torch.Tensor]], object]) -> bytes:
+    """The file with its header or tensors changed, and a checksum that fits."""
+    header, tensors = header_of(data), safetensors.torch.load(data)
+    change(header, tensors)
+    header["sha256"] = module._digest(tensors, header)
+    return safetensors.torch.save(tensors, {"amiss": json.dumps(header, sort_keys=True)})
 
 
 def rewritten(data: bytes, change: Callable[[Header, dict[str, torch.Tensor]], object]) -> bytes:
@@ -101,13 +110,42 @@ def test_other_files_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_an_unknown_method_is_refused(data: bytes) -> None:
-    import amiss.artifact.file as module
-
-    header, tensors = header_of(data), safetensors.torch.load(data)
-    header["method"]["method"] = "sorcery"
-    header["sha256"] = module._digest(tensors, header)
     with pytest.raises(InputError, match="sorcery"):
-        from_bytes(safetensors.torch.save(tensors, {"amiss": json.dumps(header, sort_keys=True)}), "m")
+        from_bytes(signed(data, lambda header, tensors: header["method"].update(method="sorcery")), "m")
+
+
+@pytest.mark.parametrize("written", [float("inf"), float("nan"), 1.5, "1", 0, -1, True, None, 10**400])
+def test_a_format_that_is_no_version_is_refused(data: bytes, written: object) -> None:
+    with pytest.raises(InputError, match=r"m (is not a model|has format)"):
+        from_bytes(signed(data, lambda header, tensors: header.update(format=written)), "m")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda header, tensors: header["layout"]["spec"].update(channels=10**9), "images of 1000000000 x 28 x 28"),
+        (lambda header, tensors: header["layout"]["spec"].update(channels=0), "images of 0 x 28 x 28"),
+        (lambda header, tensors: header["layout"]["spec"].update(height=2**40), "images of 1 x 1099511627776 x 28"),
+        (lambda header, tensors: header["layout"]["spec"].update(width=-28), "images of 1 x 28 x -28"),
+        (lambda header, tensors: header.update(fpr=5), "fpr=5.0 is not a false-alarm rate"),
+        (lambda header, tensors: header.update(fpr=1e-9), "needs 999999999 calibration images"),
+        (lambda header, tensors: header.update(fpr=None, threshold=float("nan")), "the threshold is nan"),
+        (lambda header, tensors: header.update(threshold=1.0), "both fpr=0.05 and the threshold 1.0 were given"),
+        (lambda header, tensors: tensors["calibration.scores"].fill_(float("nan")), "calibration scores hold nan"),
+        (lambda header, tensors: tensors.update({"calibration.scores": torch.zeros(2, 2)}), "calibration scores have"),
+    ],
+)
+def test_a_header_that_nothing_can_be_made_of_is_refused_by_name(
+    data: bytes, change: Callable[[Header, dict[str, torch.Tensor]], object], said: str
+) -> None:
+    with pytest.raises(InputError, match=f"^m cannot be rebuilt .*{said}"):
+        from_bytes(signed(data, change), "m")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").is_char_device(), reason="this system has no such device")
+def test_a_device_is_not_read_for_ever() -> None:
+    with pytest.raises(InputError, match="/dev/zero: it is a device"):
+        load(Path("/dev/zero"))
 
 
 def test_a_failed_write_leaves_the_old_file(data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,12 +188,29 @@ def test_wrong_calls_are_refused_in_a_sentence() -> None:
         Detector("gradcom")
     with pytest.raises(InputError, match="between 0 and 1"):
         Detector("knn", fpr=1.5)
+    with pytest.raises(InputError, match="fpr=low is not a false-alarm rate"):
+        Detector("knn", fpr="low")
+    with pytest.raises(InputError, match="None is no method"):
+        Detector(None)
+    for seed in (None, 1.5, "1"):
+        with pytest.raises(InputError, match=r"random_state is .* a whole number"):
+            Detector("knn", random_state=seed)
+    with pytest.raises(InputError, match="precision 'half' is unknown: use float32 or bfloat16"):
+        Detector("knn", precision="half")
+    with pytest.raises(InputError, match=r"the size 10001 .* from 1 to 10,000"):
+        Detector("knn", size=10_001).fit(normals(60))
     with pytest.raises(InputError, match="not fitted"):
         Detector("knn").predict(normals(3))
     with pytest.raises(InputError, match="groups is for arrays"):
         Detector("knn").fit("somewhere", groups=np.zeros(3, dtype=np.int64))
     with pytest.raises(InputError, match="8x8 pixels do not fit"):
         Detector(SMALL, size=8).fit(normals(60))
+
+
+def test_numbers_of_numpy_can_be_saved(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    Detector("knn", fpr=np.float32(0.1), random_state=np.int64(3)).fit(normals(60)).set_fpr(np.float32(0.2)).save(path)
+    assert (Detector.load(path).fpr, Detector.load(path).random_state) == (float(np.float32(0.2)), 3)
 
 
 def test_scoring_refuses_another_channel_count() -> None:

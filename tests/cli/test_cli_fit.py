@@ -13,6 +13,7 @@ from PIL import Image
 
 from amiss import Detector, WorkError, detector
 from amiss.artifact.file import load
+from amiss.cli.unfinished import Unfinished
 from amiss.engine.progress import Reporter
 from amiss.methods.gradcon import GradCon
 
@@ -235,12 +236,66 @@ def test_outputs_that_cannot_be_written_are_refused_before_any_work(amiss, monke
     assert there.code == 2
     assert there.complaint.startswith(f"{out} exists: give --overwrite to replace it, --resume")
     assert "is a folder" in amiss("fit", photos, "-o", tmp_path, "--overwrite").complaint
+    for words in ((), ("--overwrite",)):
+        for place in ("", ".", "/"):
+            assert "is a folder" in amiss("fit", photos, "-o", place, *words).complaint
     missing = tmp_path / "no" / "m.safetensors"
     for words in ((), ("--overwrite",), ("--resume",)):
         assert f"there is no folder {missing.parent}" in amiss("fit", photos, "-o", missing, *words).complaint
     both = amiss("fit", photos, "-o", out, "--resume", "--overwrite")
     assert both.complaint.startswith("--resume and --overwrite were both given")
     assert files(tmp_path) == ["m.safetensors"]
+
+
+@pytest.mark.skipif(not Path("/dev/zero").is_char_device(), reason="this system has no such device")
+@pytest.mark.parametrize("word", ["--overwrite", "--resume"])
+def test_a_device_is_neither_replaced_nor_read_for_ever(amiss, photos, word):
+    called = amiss("fit", photos, "-o", "/dev/zero", word)
+    assert (called.code, "device" in called.complaint) == (2, True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="two fits into one output are told apart by a lock of POSIX")
+@pytest.mark.parametrize("word", ["--resume", "--overwrite"])
+def test_a_second_fit_into_one_output_is_refused_and_the_first_goes_on(amiss, monkeypatch, photos, tmp_path, word):
+    out = tmp_path / "m.safetensors"
+    with monkeypatch.context() as patch:
+        interrupt(patch, "training")
+        assert amiss("fit", photos, "-o", out, *QUICK).code == 130
+    first = Unfinished(out)
+    first.prepare(overwrite=False)
+    kept = files(first.path)
+    second = amiss("fit", photos, "-o", out, *QUICK, word)
+    assert second.code == 2
+    assert second.complaint.startswith(f"another fit is at work in {first.path}: wait")
+    assert files(first.path) == kept
+    first.release()
+    assert amiss("fit", photos, "-o", out, *QUICK, word).code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("plan.json", 3), ("store/pixels", 10), ("store/digests", 33), ("store/names.ends", 7)]
+)
+def test_a_damaged_unfinished_fit_is_told_and_can_be_started_anew(amiss, monkeypatch, photos, tmp_path, name, size):
+    out = tmp_path / "m.safetensors"
+    with monkeypatch.context() as patch:
+        interrupt(patch, "training")
+        assert amiss("fit", photos, "-o", out, *QUICK).code == 130
+    damaged = tmp_path / "m.safetensors.fit" / name
+    os.truncate(damaged, size)
+    called = amiss("fit", photos, "-o", out, *QUICK, "--resume", "-q")
+    assert called.code == 1
+    assert str(damaged) in called.complaint
+    assert "--overwrite" in called.complaint
+    assert amiss("fit", photos, "-o", out, *QUICK, "--overwrite").code == 0
+
+
+def test_a_model_that_reads_as_an_option_is_named_so_that_it_does_not(amiss, monkeypatch, photos, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    done = amiss("fit", photos, "--out=-m.safetensors", "--method", "knn", "-q")
+    assert "amiss score ./-m.safetensors IMAGES" in done.out
+    assert amiss("score", "-m.safetensors", photos).complaint == (
+        "unknown option -m.safetensors: the file or folder of that name is given as ./-m.safetensors"
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0 or os.name != "posix", reason="root may write everywhere")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -58,6 +60,16 @@ def test_it_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "amiss", "fitt"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "did you mean fit" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell closes the stream")
+@pytest.mark.parametrize(("closed", "left"), [(">&-", "stderr"), ("2>&-", "stdout")])
+def test_a_closed_stream_is_no_crash(closed, left):
+    call = f"{shlex.quote(sys.executable)} -m amiss data list mnist {closed}"
+    done = subprocess.run(call, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert getattr(done, left) != ""
 
 
 def test_a_reader_that_goes_away_is_no_crash():

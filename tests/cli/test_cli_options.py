@@ -50,6 +50,7 @@ def test_words_become_options():
         ("PLACE --count x -o y", "--count 'x' is not accepted: give a whole number"),
         ("here -o", "-o needs a value"),
         ("here -o x --count", "--count needs a value"),
+        ("here -o -x", "-o needs a value, and -x reads as an option; a file of that name is given as ./-x"),
         ("here -o x --count 1.5", "--count '1.5' is not accepted: give a whole number"),
         ("here -o x --count=two", "--count 'two' is not accepted: give a whole number"),
         ("here -o x --rate low", "--rate 'low' is not accepted: give a number or none"),

@@ -93,6 +93,9 @@ def test_the_decision_can_be_made_anew(amiss, model, new):
     ("words", "said"),
     [
         (("--fpr", "0.01"), "fpr=0.01 needs 99 calibration images and there are 19, whose smallest rate is fpr=0.05"),
+        (("--fpr", "none"), "--fpr 'none' is not accepted: give a number"),
+        (("--threshold", "none"), "--threshold 'none' is not accepted: give a number"),
+        (("--fpr", "1e-300"), "fpr=1e-300 needs 1.0e+300 calibration images"),
         (("--fpr", "0"), "fpr=0.0 is not a false-alarm rate"),
         (("--fpr", "0.1", "--threshold", "3"), "--fpr 0.1 and --threshold 3 were both given"),
         (("--threshold", "inf"), "the threshold is inf: it must be a finite number"),

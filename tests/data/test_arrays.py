@@ -158,3 +158,10 @@ def test_colour_is_never_converted():
 
 def test_names_are_positions():
     assert images_from_array(np.zeros((3, 28, 28), np.uint8)).name(2) == "2"
+
+
+@pytest.mark.parametrize("kind", ["sparse_coo", "meta"])
+def test_a_tensor_without_its_values_at_hand_is_named(kind):
+    x = torch.zeros(2, 28, 28)
+    with pytest.raises(InputError, match=f"the tensor is a {kind} tensor; accepted are dense"):
+        images_from_array(x.to_sparse() if kind == "sparse_coo" else x.to("meta"))

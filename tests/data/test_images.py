@@ -148,3 +148,9 @@ def test_a_memory_map_is_not_read_as_a_whole(tmp_path):
     assert np.shares_memory(images._source.pixels, mapped)
     assert type(images.take(np.array([1])).numpy().base) is not np.memmap
     assert images.digests().tolist() == Images(some(6)).digests().tolist()
+
+
+@pytest.mark.parametrize("groups", [np.array([0.2, 0.7, 1.0]), np.zeros((3, 2), np.int64), np.array(["a", "b", "c"])])
+def test_groups_that_are_no_codes_are_refused(groups):
+    with pytest.raises(InputError, match="accepted is one whole number per image"):
+        Images(some(3), groups=groups)

@@ -162,6 +162,7 @@ def test_one_file_and_lists_keep_their_names_and_order(tmp_path):
     [
         ([], "is empty"),
         (["missing.png"], "entry 0 of the list, 'missing.png', does not exist"),
+        (["/dev/null"], "entry 0 of the list, '/dev/null', is no file"),
         (["."], "entry 0 of the list, '.', is a folder"),
         ([np.zeros((4, 4))], "entry 0 of the list is a ndarray; accepted are paths"),
         (7, "a int cannot be listed"),

@@ -154,7 +154,7 @@ def _diagnose(arguments: Sequence[str], parts: Sequence[type]) -> str | None:
 def _unknown(name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     meant = f"did you mean {' or '.join(close)}?" if close else "see --help"
-    if Path(name).exists():
+    if len(name) < 256 and Path(name).exists():
         meant = f"the file or folder of that name is given as ./{name}"
     return f"unknown option {name}: {meant}"
 

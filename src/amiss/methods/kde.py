@@ -36,8 +36,8 @@ class KDE(Method):
     """Longer sides are averaged down to this many pixels."""
 
     def __post_init__(self) -> None:
-        if self.bandwidth is not None and not self.bandwidth > 0:
-            raise InputError(f"kde was given bandwidth={self.bandwidth}: it must be above 0")
+        if self.bandwidth is not None and not 0 < self.bandwidth < math.inf:
+            raise InputError(f"kde was given bandwidth={self.bandwidth}: it must be above 0, and finite")
         if self.reference < 1 or self.side < 1:
             raise InputError(f"kde was given reference={self.reference} and side={self.side}: both must be at least 1")
 

@@ -6,6 +6,7 @@ High-Dimensional Distribution", Neural Computation 13(7), 2001, https://doi.org/
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -33,8 +34,8 @@ class OCSVM(Method):
     def __post_init__(self) -> None:
         if not 0 < self.nu <= 1:
             raise InputError(f"ocsvm was given nu={self.nu}: it must be above 0 and at most 1")
-        if self.gamma is not None and not self.gamma > 0:
-            raise InputError(f"ocsvm was given gamma={self.gamma}: it must be above 0")
+        if self.gamma is not None and not 0 < self.gamma < math.inf:
+            raise InputError(f"ocsvm was given gamma={self.gamma}: it must be above 0, and finite")
         if self.reference < 1 or self.side < 1:
             raise InputError(
                 f"ocsvm was given reference={self.reference} and side={self.side}: both must be at least 1"
