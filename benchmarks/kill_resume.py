@@ -41,7 +41,6 @@ KILLS = [
 def killed_fit(folder: Path, model: Path, kill: str) -> None:
     """Run `amiss fit --resume` in this process, and die at the given event."""
     from amiss.__main__ import main
-
     from amiss.artifact import file as artifact_file
     from amiss.data import store
     from amiss.engine import fitting, scoring
