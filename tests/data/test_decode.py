@@ -334,7 +334,7 @@ def test_the_default_size(sides, expected):
 
 @pytest.mark.parametrize("size", [0, -5, 2.5, True])
 def test_other_sizes_are_refused(size):
-    with pytest.raises(InputError, match="whole number of at least 1"):
+    with pytest.raises(InputError, match="whole number from 1 to 10,000"):
         choose_size(np.array([30]), size)
 
 
