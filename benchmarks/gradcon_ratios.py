@@ -119,7 +119,7 @@ def medians(variants: Variants, rounds: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--output", type=Path, help="write the figures as JSON")
+    parser.add_argument("--output", type=Path, help="append the figures as a line of JSON")
     args = parser.parse_args()
     keep_workspace()  # as the library does before it scores or trains; all variants gain by it
     before = os.getloadavg()[0]
@@ -149,7 +149,8 @@ def main() -> None:
         ]
         seconds = {"scoring, 1 thread": one, "scoring, 2 threads": two, "training, 2 threads": step}
         record = {"ratios": ratios, "median seconds per item": seconds, "load": [before, after], "versions": versions()}
-        args.output.write_text(json.dumps(record, indent=1) + "\n")
+        with args.output.open("a") as file:
+            file.write(json.dumps(record) + "\n")
 
 
 if __name__ == "__main__":
