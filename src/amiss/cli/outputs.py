@@ -30,7 +30,7 @@ def require_folder(path: Path) -> None:
         raise InputError(f"cannot write {path}: there is no folder {folder}; make it, or choose another output")
     try:
         with tempfile.TemporaryFile(dir=folder):
-            pass
+            pass  # only whether it can be made
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}; choose another output") from error
 

@@ -7,15 +7,15 @@ E. Parzen, "On Estimation of a Probability Density Function and Mode", The Annal
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from amiss.contracts import ImageSpec, InputError, Learner, Losses, Method, Phase, Scorer, WorkError
-from amiss.nets.pixels import PixelMemory, require_fitted, row_length, rows, squared_distances, wide_like
+from amiss.contracts import ImageSpec, InputError, Method, Scorer, WorkError
+from amiss.engine.collecting import CollectingLearner
+from amiss.nets.pixels import require_fitted, row_length, rows, squared_distances, wide_like
 
 BANDWIDTHS = tuple(np.geomspace(0.01, 1.0, 21).tolist())
 """Bandwidths that compete, in units of a pixel's range, each 1.26 times the one before."""
@@ -48,34 +48,18 @@ class KDE(Method):
         return KDELearner(self, spec)
 
 
-class KDELearner(Learner):
+class KDELearner(CollectingLearner["KDEScorer"]):
     """Keeps normal images, and chooses the width of the kernel."""
 
     def __init__(self, hp: KDE, spec: ImageSpec) -> None:
-        super().__init__()
+        super().__init__(spec, hp.reference, hp.side, KDEScorer(hp, spec))
         self.hp = hp
-        self.memory = PixelMemory(hp.reference, row_length(spec, hp.side))
-        self.fitted = KDEScorer(hp, spec)
 
-    def phases(self) -> Iterator[Phase]:
-        """One pass that collects, and the choice of the width at its end."""
-        yield Phase("collect", self.step, after_epoch=self.fit)
-
-    def step(self, x: Tensor) -> Losses:
-        """Keep images (B, C, H, W) while there is room; there is no loss."""
-        self.memory.add(rows(x, self.hp.side))
-        return {}
-
-    def fit(self) -> None:
+    def fit(self, images: Tensor) -> None:
         """Make what was kept the reference; raises WorkError where there are too few images to choose a width from."""
-        reference = self.memory.take()
-        bandwidth = choose_bandwidth(reference) if self.hp.bandwidth is None else self.hp.bandwidth
-        self.fitted.bandwidth = wide_like(reference, bandwidth)
-        self.fitted.reference = reference
-
-    def scorer(self) -> Scorer:
-        """Minus the log density."""
-        return self.fitted
+        bandwidth = choose_bandwidth(images) if self.hp.bandwidth is None else self.hp.bandwidth
+        self.fitted.bandwidth = wide_like(images, bandwidth)
+        self.fitted.reference = images
 
 
 class KDEScorer(Scorer):

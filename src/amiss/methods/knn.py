@@ -6,14 +6,14 @@ https://doi.org/10.1145/342009.335437.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from amiss.contracts import ImageSpec, InputError, Learner, Losses, Method, Phase, Scorer, WorkError
-from amiss.nets.pixels import PixelMemory, require_fitted, row_length, rows, squared_distances, wide
+from amiss.contracts import ImageSpec, InputError, Method, Scorer, WorkError
+from amiss.engine.collecting import CollectingLearner
+from amiss.nets.pixels import require_fitted, row_length, rows, squared_distances, wide
 
 
 @dataclass(frozen=True)
@@ -40,37 +40,21 @@ class KNN(Method):
         return KNNLearner(self, spec)
 
 
-class KNNLearner(Learner):
+class KNNLearner(CollectingLearner["KNNScorer"]):
     """Keeps normal images."""
 
     def __init__(self, hp: KNN, spec: ImageSpec) -> None:
-        super().__init__()
+        super().__init__(spec, hp.reference, hp.side, KNNScorer(hp, spec))
         self.hp = hp
-        self.memory = PixelMemory(hp.reference, row_length(spec, hp.side))
-        self.fitted = KNNScorer(hp, spec)
 
-    def phases(self) -> Iterator[Phase]:
-        """One pass that collects."""
-        yield Phase("collect", self.step, after_epoch=self.fit)
-
-    def step(self, x: Tensor) -> Losses:
-        """Keep images (B, C, H, W) while there is room; there is no loss."""
-        self.memory.add(rows(x, self.hp.side))
-        return {}
-
-    def fit(self) -> None:
+    def fit(self, images: Tensor) -> None:
         """Make what was kept the reference; raises WorkError for fewer images than k."""
-        reference = self.memory.take()
-        if len(reference) < self.hp.k:
+        if len(images) < self.hp.k:
             raise WorkError(
-                f"knn with k={self.hp.k} was given {len(reference)} training images: "
+                f"knn with k={self.hp.k} was given {len(images)} training images: "
                 f"give at least {self.hp.k}, or choose a smaller k"
             )
-        self.fitted.reference = reference
-
-    def scorer(self) -> Scorer:
-        """The distance to the k-th nearest kept image."""
-        return self.fitted
+        self.fitted.reference = images
 
 
 class KNNScorer(Scorer):

@@ -7,15 +7,15 @@ High-Dimensional Distribution", Neural Computation 13(7), 2001, https://doi.org/
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from sklearn.svm import OneClassSVM
 from torch import Tensor
 
-from amiss.contracts import ImageSpec, InputError, Learner, Losses, Method, Phase, Scorer
-from amiss.nets.pixels import PixelMemory, require_fitted, row_length, rows, squared_distances, wide, wide_like
+from amiss.contracts import ImageSpec, InputError, Method, Scorer
+from amiss.engine.collecting import CollectingLearner
+from amiss.nets.pixels import require_fitted, row_length, rows, squared_distances, wide, wide_like
 
 
 @dataclass(frozen=True)
@@ -48,27 +48,15 @@ class OCSVM(Method):
         return OCSVMLearner(self, spec)
 
 
-class OCSVMLearner(Learner):
+class OCSVMLearner(CollectingLearner["OCSVMScorer"]):
     """Keeps normal images until their support vectors are known."""
 
     def __init__(self, hp: OCSVM, spec: ImageSpec) -> None:
-        super().__init__()
+        super().__init__(spec, hp.reference, hp.side, OCSVMScorer(hp, spec))
         self.hp = hp
-        self.memory = PixelMemory(hp.reference, row_length(spec, hp.side))
-        self.fitted = OCSVMScorer(hp, spec)
 
-    def phases(self) -> Iterator[Phase]:
-        """One pass that collects, and the fit at its end."""
-        yield Phase("collect", self.step, after_epoch=self.fit)
-
-    def step(self, x: Tensor) -> Losses:
-        """Keep images (B, C, H, W) while there is room; there is no loss."""
-        self.memory.add(rows(x, self.hp.side))
-        return {}
-
-    def fit(self) -> None:
+    def fit(self, images: Tensor) -> None:
         """Find the support vectors."""
-        images = self.memory.take()
         x = images.cpu().double().numpy()
         variance = float(x.var())
         scale = 1 / (x.shape[1] * variance) if variance > 0 else 1.0
@@ -79,10 +67,6 @@ class OCSVMLearner(Learner):
         self.fitted.dual = wide_like(images, svm.dual_coef_[0])
         self.fitted.intercept = wide_like(images, svm.intercept_[0])
         self.fitted.gamma = wide_like(images, svm.gamma)
-
-    def scorer(self) -> Scorer:
-        """How far outside the boundary an image lies."""
-        return self.fitted
 
 
 class OCSVMScorer(Scorer):

@@ -6,15 +6,15 @@ Technometrics 21(3), 1979, https://doi.org/10.1080/00401706.1979.10489779.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from sklearn import decomposition
 from torch import Tensor
 
-from amiss.contracts import ImageSpec, InputError, Learner, Losses, Method, Phase, Scorer, WorkError
-from amiss.nets.pixels import PixelMemory, require_fitted, row_length, rows, wide, wide_like
+from amiss.contracts import ImageSpec, InputError, Method, Scorer, WorkError
+from amiss.engine.collecting import CollectingLearner
+from amiss.nets.pixels import require_fitted, row_length, rows, wide, wide_like
 
 
 @dataclass(frozen=True)
@@ -51,27 +51,15 @@ class PCA(Method):
         return PCALearner(self, spec)
 
 
-class PCALearner(Learner):
+class PCALearner(CollectingLearner["PCAScorer"]):
     """Keeps normal images until their principal components are known."""
 
     def __init__(self, hp: PCA, spec: ImageSpec) -> None:
-        super().__init__()
+        super().__init__(spec, hp.reference, hp.side, PCAScorer(hp, spec))
         self.hp = hp
-        self.memory = PixelMemory(hp.reference, row_length(spec, hp.side))
-        self.fitted = PCAScorer(hp, spec)
 
-    def phases(self) -> Iterator[Phase]:
-        """One pass that collects, and the fit at its end."""
-        yield Phase("collect", self.step, after_epoch=self.fit)
-
-    def step(self, x: Tensor) -> Losses:
-        """Keep images (B, C, H, W) while there is room; there is no loss."""
-        self.memory.add(rows(x, self.hp.side))
-        return {}
-
-    def fit(self) -> None:
+    def fit(self, images: Tensor) -> None:
         """Find the components, without a random start; raises WorkError for images that are too few or all the same."""
-        images = self.memory.take()
         needed = max(2, int(self.hp.components))
         if len(images) < needed:
             raise WorkError(
@@ -85,10 +73,6 @@ class PCALearner(Learner):
         pca = decomposition.PCA(kept, svd_solver=solver).fit(images.cpu().double().numpy())
         self.fitted.mean = wide_like(images, pca.mean_)
         self.fitted.components = wide_like(images, pca.components_)
-
-    def scorer(self) -> Scorer:
-        """The squared error of the projection."""
-        return self.fitted
 
 
 class PCAScorer(Scorer):
