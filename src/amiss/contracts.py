@@ -65,6 +65,7 @@ class Phase:
     batch_size: int = 64
     drop_last: bool = False
     on: Literal["train", "held_out"] = "train"
+    steps: int = 0  # at least so many minibatches: where `epochs` holds fewer, there are more epochs
     after_epoch: Callable[[], None] | None = None
 
 
@@ -72,6 +73,7 @@ class Learner(nn.Module, ABC):
     """Everything that is remembered while training, as parameters, buffers, extra state or optimizers."""
 
     clock: float = 0.0  # epochs done in this phase, with fraction; set by the engine before each step
+    elapsed: float = 0.0  # share of this phase that is done, from 0 to 1; set by the engine before each step
     held_out: bool = False  # whether `criterion` or a phase asks for normal images held out of training
 
     @abstractmethod
@@ -86,13 +88,18 @@ class Learner(nn.Module, ABC):
         """Held-out-normal loss of one batch, a scalar, for label-free model selection; None keeps the last epoch."""
         return None
 
-    def latent(self, x: Tensor) -> Tensor | None:
-        """Codes (B, ...) of images (B, C, H, W), watched for collapse; None where a method has none."""
-        return None
+    def vitals(self, x: Tensor) -> dict[str, Tensor]:
+        """What must differ between images (B, C, H, W), each (B, ...), by name: latent, generated, critic."""
+        return {}
 
 
 class Method(ABC):
     """A frozen dataclass of hyperparameters, in the paper's symbols."""
+
+    @property
+    def semi_supervised(self) -> bool:
+        """Whether training needs known anomalies."""
+        return False
 
     @abstractmethod
     def learner(self, spec: ImageSpec, known: Tensor | None = None) -> Learner:

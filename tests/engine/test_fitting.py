@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import SPEC, InterruptedFit, Line, LineScorer, Makes, interrupting, numbered, numbers, run
+from lines import SPEC, InterruptedFit, Line, LineScorer, Makes, interrupting, numbered, numbers, run
 from torch import nn
 
 from amiss.contracts import Learner, Phase, WorkError

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import Line, LineScorer, numbered, run
+from lines import Line, LineScorer, numbered, run
 from torch import nn
 
 from amiss.contracts import Phase, Scorer, WorkError
@@ -40,8 +40,8 @@ def test_a_learning_rate_that_is_far_too_high():
 
 def test_a_collapsed_latent():
     class Collapsed(Line):
-        def latent(self, x):
-            return 1 + 1e-4 * self.net[0](x.flatten(1))
+        def vitals(self, x):
+            return {"latent": 1 + 1e-4 * self.net[0](x.flatten(1))}
 
     with pytest.raises(WorkError, match=r"latent code collapsed: between 10 training images it varies by .* at a size"):
         run(Collapsed)
@@ -173,7 +173,7 @@ def test_constancy_is_judged_by_the_scores_own_size(scale):
 
 def test_a_single_image_is_neither_constant_nor_collapsed():
     health.check_scores(torch.ones(1))
-    health.check_latent(run()[1], torch.rand(1, 1, 2, 2))
+    health.check_vitals(run()[1], torch.rand(1, 1, 2, 2))
 
 
 def test_losses_that_stand_still_are_noticed_and_others_are_not() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny import SPEC, LineScorer, numbered
+from lines import SPEC, LineScorer, numbered
 from torch import nn
 
 from amiss.contracts import Scorer

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import SPEC, Line, numbered
+from lines import SPEC, Line, numbered
 from torch import nn
 
 from amiss.engine.state import capture, copy_tensors, install, restore, steppers

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import InterruptedFit, Line, interrupting, run
+from lines import InterruptedFit, Line, interrupting, run
 
 from amiss.contracts import InputError, WorkError
 from amiss.data.atomic import write_atomic

@@ -11,10 +11,11 @@ from torch.nn import functional as F
 
 from amiss.catalog import load
 from amiss.contracts import ImageSpec, InputError
-from amiss.methods.gradcon import GradCon, GradConLearner, GradConScorer
+from amiss.methods.gradcon import GradCon, GradConLearner
 from amiss.nets.conv_autoencoder import ConvAutoencoder
 from amiss.objectives.gradients import transposed_layers
 from amiss.objectives.reconstruction import SquaredError
+from amiss.scores.gradients import GradConScorer
 
 SPEC = ImageSpec(1, 16, 16)
 

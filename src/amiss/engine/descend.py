@@ -8,9 +8,13 @@ from torch.optim import Optimizer
 
 
 def descend(loss: Tensor, *optimizers: Optimizer) -> None:
-    """Differentiate a scalar loss and step each optimizer; the gradients stay in `.grad` until the next call."""
+    """Differentiate a scalar loss by what the optimizers own, and step them; `.grad` stays until the next call.
+
+    Nothing else is differentiated by: a generator's step costs no gradients of its critic's weights.
+    """
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=True)
-    torch.autograd.backward(loss)
+    owned = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+    torch.autograd.backward(loss, inputs=owned)
     for optimizer in optimizers:
         optimizer.step()

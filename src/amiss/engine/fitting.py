@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from amiss.contracts import ImageSpec, Learner, Method, Phase, Progress, Scorer, WorkError
+from amiss.contracts import ImageSpec, InputError, Learner, Method, Phase, Progress, Scorer, WorkError
 from amiss.engine import health
 from amiss.engine.progress import silent
 from amiss.engine.runtime import Runtime, derive, keep_workspace, order, place, seeded
@@ -96,6 +96,7 @@ def fit(
     check: bool = True,
     progress: Progress = silent,
     on_epoch: Callable[[Scorer], float] | None = None,
+    known: Batches | None = None,
 ) -> Fitted:
     """Train a method on normal images and return its scorer.
 
@@ -103,11 +104,12 @@ def fit(
     is continued, and training ends with bit-equal weights. max_epochs: caps every phase, 0 leaves the method untrained.
     check: whether signs of broken training raise; training that stands still begins anew from other initial weights
     first, and the log says so. on_epoch: called with the scorer after every epoch and logged; it serves protocols that
-    look at labels, whose results must say so.
+    look at labels, whose results must say so. known: anomalies, for semi-supervised methods alone.
     Raises InputError for images that the method cannot take and WorkError if training breaks down.
     """
     runtime = runtime or Runtime()
     device = runtime.resolve()
+    anomalies = _known(method, known, device)
     keep_workspace()
     folder = Workdir(workdir) if workdir else None
     saved = folder.load() if folder else None
@@ -115,7 +117,7 @@ def fit(
     while True:
         restarts = sum(record["event"] == "restart" for record in log)
         with seeded(derive(runtime.seed, "init", *([restarts] if restarts else []))):
-            learner = method.learner(spec)
+            learner = method.learner(spec, anomalies)
             place(learner, device)
             run = _Run(learner, train, held_out, runtime, device, progress, folder, check, on_epoch, log)
             try:
@@ -126,6 +128,13 @@ def fit(
                     raise
                 log.append({"event": "restart", "reason": str(error)})
                 state = None
+
+
+def _known(method: Method, known: Batches | None, device: torch.device) -> Tensor | None:
+    """Known anomalies (N, C, H, W) in [0, 1]; raises InputError where a semi-supervised method has none."""
+    if method.semi_supervised and (known is None or not len(known)):
+        raise InputError(f"{type(method).__name__} with these settings learns from known anomalies too: give some")
+    return None if known is None else batch(known, np.arange(len(known)), device)
 
 
 def _phases(run: _Run, state: State | None, max_epochs: int | None) -> None:
@@ -139,8 +148,26 @@ def _phases(run: _Run, state: State | None, max_epochs: int | None) -> None:
             continue
         if number == at and state is not None:
             run.load(state)  # the replayed code between phases leaves no trace
-        epochs = phase.epochs if max_epochs is None else min(phase.epochs, max_epochs)
+        epochs = _epochs(run, phase) if max_epochs is None else min(_epochs(run, phase), max_epochs)
         _phase(run, number, phase, epochs, done if number == at else 0)
+
+
+def _images(run: _Run, phase: Phase) -> Batches:
+    images = run.train if phase.on == "train" else run.held_out
+    if images is None or (run.learner.held_out and run.held_out is None):
+        raise WorkError(f"the phase {phase.name!r} needs normal images held out of training, and none were given")
+    return images
+
+
+def _epochs(run: _Run, phase: Phase) -> int:
+    """Epochs of a phase: as it says, and as many as its least number of steps needs."""
+    return max(phase.epochs, math.ceil(phase.steps / max(1, len(_starts(len(_images(run, phase)), phase)))))
+
+
+def _starts(n: int, phase: Phase) -> range:
+    """Where each minibatch of n images starts."""
+    starts = range(0, n, phase.batch_size)
+    return starts[:-1] if phase.drop_last and n % phase.batch_size else starts
 
 
 def _numbered(run: _Run) -> Iterator[tuple[int, Phase]]:
@@ -157,9 +184,7 @@ def _numbered(run: _Run) -> Iterator[tuple[int, Phase]]:
 
 
 def _phase(run: _Run, number: int, phase: Phase, epochs: int, done: int) -> None:
-    images = run.train if phase.on == "train" else run.held_out
-    if images is None or (run.learner.held_out and run.held_out is None):
-        raise WorkError(f"the phase {phase.name!r} needs normal images held out of training, and none were given")
+    images = _images(run, phase)
     if done == 0:
         run.best, run.best_value = None, math.inf
     for epoch in range(done, epochs):
@@ -193,9 +218,7 @@ def _epoch(run: _Run, number: int, phase: Phase, images: Batches, epoch: int, ep
     """Run the step on every minibatch; return each loss's mean over images."""
     torch.manual_seed(derive(run.runtime.seed, "draws", number, epoch))
     visit = order(len(images), run.runtime.seed, number, epoch)
-    starts = range(0, len(visit), phase.batch_size)
-    if phase.drop_last and len(visit) % phase.batch_size:
-        starts = starts[:-1]
+    starts = _starts(len(visit), phase)
     if not len(starts):
         raise WorkError(f"the phase {phase.name!r} needs at least {phase.batch_size} images a batch, got {len(visit)}")
     run.learner.train()
@@ -204,6 +227,7 @@ def _epoch(run: _Run, number: int, phase: Phase, images: Batches, epoch: int, ep
     for i, start in enumerate(starts):
         index = visit[start : start + phase.batch_size]
         run.learner.clock = epoch + i / len(starts)
+        run.learner.elapsed = run.learner.clock / epochs
         with run.runtime.autocast():
             losses = phase.step(batch(images, index, run.device))
         for name, loss in losses.items():
@@ -212,7 +236,7 @@ def _epoch(run: _Run, number: int, phase: Phase, images: Batches, epoch: int, ep
         run.progress(
             f"training ({phase.name})", epoch * len(starts) + i + 1, epochs * len(starts), f"epoch {epoch + 1}"
         )
-    run.learner.clock = float(epoch + 1)
+    run.learner.clock, run.learner.elapsed = float(epoch + 1), (epoch + 1) / epochs
     if phase.after_epoch is not None:
         phase.after_epoch()
     return {name: (total / seen).item() for name, total in sums.items()}
@@ -244,7 +268,8 @@ def _finish(run: _Run, *, trained: bool) -> Scorer:
     scorer = _freeze(run.learner)
     if run.check and trained:
         x = batch(run.train, sample, run.device)
-        health.check_latent(run.learner, x)
+        with seeded(0):
+            health.check_vitals(run.learner, x)
         with torch.no_grad():  # negatives too: to a density estimate, its own training images may all be alike
             health.check_scores(torch.cat([scorer(part) for part in torch.split(torch.cat([x, 1 - x]), 64)]))
     return scorer

@@ -17,7 +17,13 @@ SAME = 1e-6
 """Scores whose spread is below this share of their size are constant."""
 
 COLLAPSED = 1e-2
-"""Codes that differ between images by less than this share of their size are one code."""
+"""Codes that differ between images by less than this share of their size are one code.
+
+The same share of the spread of real images tells whether generated ones differ at all.
+"""
+
+SATURATED = 1e-5
+"""A critic whose values differ between images by less than this share of their size gives no gradient to learn from."""
 
 STILL = 1e-6
 """Losses that differ between two epochs by less than this share of their size stand still."""
@@ -74,19 +80,39 @@ def check_progress(before: dict[str, float], losses: dict[str, float], where: st
         )
 
 
-def check_latent(learner: Learner, x: Tensor) -> None:
-    """Raise WorkError if images (B, C, H, W) all have the same code."""
-    with torch.no_grad():
-        z = learner.latent(x)
-    if z is None or len(z) < 2:
+def check_vitals(learner: Learner, x: Tensor) -> None:
+    """Raise WorkError if a part of the learner cannot tell images (B, C, H, W) apart: encoder, generator or critic."""
+    if len(x) < 2:
         return
-    z = z.flatten(1).double()
-    spread, size = (z - z.mean(0)).square().mean().sqrt().item(), z.square().mean().sqrt().item()
-    if spread <= COLLAPSED * size:
-        raise WorkError(
-            f"the latent code collapsed: between {len(x)} training images it varies by {spread:.2g} at a size of "
-            f"{size:.2g}; check that the images are not all alike, train longer, or change the learning rate"
-        )
+    with torch.no_grad():
+        vitals = learner.vitals(x)
+    for name, values in vitals.items():
+        spread, size = _spread(values)
+        if not math.isfinite(spread):
+            raise WorkError(f"the {name} of {len(x)} training images is not finite; lower the learning rate")
+        varies = f"between {len(x)} training images it varies by {spread:.2g} at a size of {size:.2g}"
+        if name == "latent" and spread <= COLLAPSED * size:
+            raise WorkError(
+                f"the latent code collapsed: {varies}; check that the images are not all alike, train longer, or "
+                f"change the learning rate"
+            )
+        if name == "generated" and spread <= COLLAPSED * _spread(x)[0]:
+            raise WorkError(
+                f"the generator ignores its input: what it makes varies by {spread:.2g} where {len(x)} training images "
+                f"vary by {_spread(x)[0]:.2g}; train longer, lower the learning rate, or give another random state"
+            )
+        if name == "critic" and spread <= SATURATED * size:
+            raise WorkError(
+                f"the critic is saturated: {varies}, so it teaches nothing; lower the learning rate, or give another "
+                f"random state"
+            )
+
+
+def _spread(values: Tensor) -> tuple[float, float]:
+    """How far rows (B, ...) lie from their mean, and how large they are, both as root mean squares."""
+    rows = values.flatten(1) if values.dim() > 1 else values[:, None]
+    rows = rows.to(torch.float64 if rows.device.type != "mps" else torch.float32)
+    return (rows - rows.mean(0)).square().mean().sqrt().item(), rows.square().mean().sqrt().item()
 
 
 def check_scores(scores: Tensor) -> None:

@@ -6,7 +6,7 @@ ECCV 2020, https://arxiv.org/abs/2007.09507. Where the paper is silent the autho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 
@@ -17,8 +17,9 @@ from amiss.contracts import ImageSpec, InputError, Learner, Losses, Method, Phas
 from amiss.engine.descend import descend
 from amiss.engine.settings import within
 from amiss.nets.conv_autoencoder import ConvAutoencoder, ConvVAE
-from amiss.objectives.gradients import gradient_cosines, misalignment, transposed_layers
+from amiss.objectives.gradients import misalignment, transposed_layers
 from amiss.objectives.reconstruction import CrossEntropy, ReconstructionLoss, SquaredError
+from amiss.scores.gradients import GradConScorer
 
 
 @dataclass(frozen=True)
@@ -104,38 +105,11 @@ class GradConLearner(Learner):
         """J of held-out normal images, with their batch gradient against the current reference."""
         return self.objective(self.losses(x, create_graph=False)).detach()
 
-    def latent(self, x: Tensor) -> Tensor:
+    def vitals(self, x: Tensor) -> dict[str, Tensor]:
         """Inputs of the decoder (B, 64, h, w)."""
-        return self.ae.encode(x)[0]
+        return {"latent": self.ae.encode(x)[0]}
 
     def scorer(self) -> Scorer:
         """L + beta L_grad of each image alone."""
         beta = 4 * self.hp.alpha if self.hp.beta is None else self.hp.beta
         return GradConScorer(self.ae, self.error, list(self.reference), beta)
-
-
-class GradConScorer(Scorer):
-    """Reconstruction error plus beta times the misalignment of the image's own decoder gradients."""
-
-    def __init__(
-        self, ae: ConvAutoencoder | ConvVAE, error: ReconstructionLoss, reference: Sequence[Tensor], beta: float
-    ) -> None:
-        super().__init__()
-        transposed_layers(ae.decoder)
-        self.ae, self.error, self.beta = ae, error, beta
-        self.reference = nn.ParameterList(reference)
-        self.weights = {"recon": 1.0, "grad": beta}
-
-    def terms(self, x: Tensor) -> dict[str, Tensor]:
-        """recon (L), latent (Omega), grad (L_grad) and its layers grad.1, next to the code, to grad.4; each (B,)."""
-        z, omega = self.ae.encode(x.contiguous(memory_format=torch.channels_last))
-        recon, cosines = gradient_cosines(self.ae.decoder, z, x, self.error, list(self.reference))
-        by_layer = {f"grad.{i}": -cosine for i, cosine in enumerate(cosines, start=1)}
-        return {"recon": recon, "latent": omega, "grad": -torch.stack(cosines).mean(0), **by_layer}
-
-    def forward(self, x: Tensor) -> Tensor:
-        """L + beta L_grad, (B,); with beta = 0 the reconstruction error alone."""
-        if self.beta == 0:
-            return self.error(x, self.ae(x))
-        terms = self.terms(x)
-        return terms["recon"] + self.beta * terms["grad"]

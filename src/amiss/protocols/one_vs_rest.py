@@ -1,4 +1,4 @@
-"""One class is normal, all others are anomalies: the protocols of GradCon (Kwon et al., ECCV 2020, Section 5.1)."""
+"""One class is normal, all others are anomalies: the protocols of GradCon (Section 5.1) and ARAE (protocol 2)."""
 
 from __future__ import annotations
 
@@ -61,6 +61,26 @@ def balanced(train: Labelled, test: Labelled, normal: int, seed: int) -> OneVsRe
         test=test_images,
         labels=Labels(test.labels[chosen] != normal),
         name=f"{name} against the rest, balanced test",
+        dropped=len(own) - len(kept),
+    )
+
+
+def entire(train: Labelled, test: Labelled, normal: int) -> OneVsRest:
+    """Train on a class's official training images; test on all official test images.
+
+    ARAE's protocol 2 (Salehi et al. 2020). Raises InputError for a class that does not exist, or of which either side
+    has no images.
+    """
+    name = _class_name(train, normal)
+    if not 0 < int((test.labels == normal).sum()) < len(test.labels):
+        raise InputError(f"class {name} is all or nothing of the test images: they must hold some of it and others")
+    own = np.flatnonzero(train.labels == normal)
+    kept = _unequal(train.images.subset(own), [test.images])
+    return OneVsRest(
+        train=train.images.subset(own[kept]),
+        test=test.images,
+        labels=Labels(test.labels != normal),
+        name=f"{name} against the rest, entire test",
         dropped=len(own) - len(kept),
     )
 

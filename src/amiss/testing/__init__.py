@@ -27,7 +27,7 @@ CHECKS: dict[str, Callable[[Subject], None]] = {
         settings.has_defaults,
         settings.is_frozen,
         settings.survives_json,
-        settings.refuses_known_anomalies,
+        settings.uses_or_refuses_known_anomalies,
         fits.learns,
         fits.beats_chance_on_real_images,
         fits.repeats_with_its_seed,

@@ -31,6 +31,7 @@ def learns(subject: Subject) -> None:
         subject.samples.held_out,
         runtime=Runtime("cpu", seed=subject.seeds[0]),
         max_epochs=0,
+        known=subject.known(subject.samples),
     )
     try:
         start = _auroc(untrained.scorer, subject.samples)
@@ -54,6 +55,7 @@ def beats_chance_on_real_images(subject: Subject) -> None:
             samples.held_out,
             runtime=Runtime("cpu", seed=seed),
             max_epochs=REAL_EPOCHS,
+            known=subject.known(samples),
         )
         reached = _auroc(fitted.scorer, samples)
         require(
@@ -86,7 +88,7 @@ def leaves_the_random_state(subject: Subject) -> None:
 
 
 def selects_without_a_trace(subject: Subject) -> None:
-    """`criterion` and `latent` change nothing; who has a criterion, a finite scalar, asks for held-out images."""
+    """`criterion` and `vitals` change nothing; who has a criterion, a finite scalar, asks for held-out images."""
     _, learner = subject.briefly_fitted
     learner.eval()
     x = subject.images[: len(subject.images) // 2]
@@ -94,8 +96,8 @@ def selects_without_a_trace(subject: Subject) -> None:
     value = learner.criterion(x)
     require(_same(before, _memory(learner)), f"the criterion of {subject.name} changes the learner or a random state")
     with torch.no_grad():
-        learner.latent(x)
-    require(_same(before, _memory(learner)), f"the latent of {subject.name} changes the learner or a random state")
+        learner.vitals(x)
+    require(_same(before, _memory(learner)), f"the vitals of {subject.name} changes the learner or a random state")
     if value is None:
         return
     require(

@@ -26,6 +26,12 @@ class Samples:
     test: Images
     labels: NDArray[np.int64]
     """(N,): 0 normal, 1 anomalous."""
+    known: Images
+    """A few anomalies that are not in the test set, for methods that learn from some."""
+
+
+KNOWN = 16
+"""Known anomalies of each set."""
 
 
 def synthetic(spec: ImageSpec, train: int = 384, held_out: int = 32, test: int = 64) -> Samples:
@@ -37,7 +43,8 @@ def synthetic(spec: ImageSpec, train: int = 384, held_out: int = 32, test: int =
     normal, anomalous = discs(rng, train + held_out + test, spec), shuffled(rng, discs(rng, test, spec))
     parts = np.split(normal, [train, train + held_out])
     tested = Images(np.concatenate([parts[2], anomalous]))
-    return Samples(Images(parts[0]), Images(parts[1]), tested, np.repeat([0, 1], test))
+    known = Images(shuffled(rng, discs(rng, KNOWN, spec)))
+    return Samples(Images(parts[0]), Images(parts[1]), tested, np.repeat([0, 1], test), known)
 
 
 def discs(rng: np.random.Generator, n: int, spec: ImageSpec) -> NDArray[np.uint8]:
@@ -68,11 +75,13 @@ def real(spec: ImageSpec, train: int = 256, held_out: int = 32, test: int = 128)
     demo = load_demo()
     learn = _shaped(demo.train.subset(np.arange(train + held_out)), spec)
     chosen = np.concatenate([np.flatnonzero(demo.test_labels == label)[:test] for label in (0, 1)])
+    others = np.flatnonzero(demo.test_labels == 1)[test : test + KNOWN]
     return Samples(
         learn.subset(np.arange(train)),
         learn.subset(np.arange(train, train + held_out)),
         _shaped(demo.test.subset(chosen), spec),
         demo.test_labels[chosen],
+        _shaped(demo.test.subset(others), spec),
     )
 
 

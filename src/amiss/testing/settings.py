@@ -60,9 +60,12 @@ def survives_json(subject: Subject) -> None:
     require(catalog.to_settings(back) == settings, f"{subject.name} has other settings after a round through JSON")
 
 
-def refuses_known_anomalies(subject: Subject) -> None:
-    """Known anomalies, which no method uses yet, are refused and not ignored."""
+def uses_or_refuses_known_anomalies(subject: Subject) -> None:
+    """Known anomalies are never ignored: a method that does not say `semi_supervised` refuses them."""
     shape = (2, subject.spec.channels, subject.spec.height, subject.spec.width)
+    if subject.method.semi_supervised:
+        subject.method.learner(subject.spec, known=torch.zeros(shape))
+        return
     try:
         subject.method.learner(subject.spec, known=torch.zeros(shape))
     except InputError:

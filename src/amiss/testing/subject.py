@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from amiss.contracts import ImageSpec, Learner, Method, Progress, Scorer
+from amiss.data.images import Images
 from amiss.engine.fitting import Fitted, fit
 from amiss.engine.progress import silent
 from amiss.engine.runtime import Runtime
@@ -48,6 +49,10 @@ class Subject:
         """The easy set."""
         return synthetic(self.spec)
 
+    def known(self, samples: Samples) -> Images | None:
+        """Known anomalies, for a method that needs them."""
+        return samples.known if self.method.semi_supervised else None
+
     @cached_property
     def fitted(self) -> Scorer:
         """The scorer after the longest fit, with the first seed."""
@@ -58,6 +63,7 @@ class Subject:
             self.samples.held_out,
             runtime=Runtime("cpu", seed=self.seeds[0]),
             max_epochs=self.max_epochs,
+            known=self.known(self.samples),
         )
         return fitted.scorer
 
@@ -85,6 +91,7 @@ class Subject:
             max_epochs=BRIEF_EPOCHS,
             check=False,
             progress=progress,
+            known=self.known(self.few),
         )
 
     @cached_property
@@ -109,6 +116,11 @@ class _Kept(Method):
 
     method: Method
     made: list[Learner] = field(default_factory=list)
+
+    @property
+    def semi_supervised(self) -> bool:
+        """As the method."""
+        return self.method.semi_supervised
 
     def learner(self, spec: ImageSpec, known: Tensor | None = None) -> Learner:
         """Make the method's learner and keep it."""

@@ -66,8 +66,8 @@ class Line(Learner):
         self.schedule.step()
         self.epochs_seen += 1
 
-    def latent(self, x):
-        return self.net[0](x.flatten(1))
+    def vitals(self, x):
+        return {"latent": self.net[0](x.flatten(1))}
 
     def scorer(self) -> Scorer:
         return LineScorer(self.net)

@@ -1,0 +1,127 @@
+"""Runs the cells of a results file: those without a line, one at a time, each resumable; one line of JSON a cell."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from amiss import catalog
+from amiss.artifact.file import versions
+from amiss.contracts import Method
+from amiss.data.images import Images
+from amiss.engine.fitting import Fitted, fit
+from amiss.engine.progress import Reporter
+from amiss.engine.runtime import Runtime
+from amiss.engine.scoring import score_images, score_terms
+from amiss.evaluation.result import evaluate
+from amiss.protocols.labels import Labels
+
+ROOT = Path(__file__).resolve().parent.parent
+Cell = tuple[str | int, ...]
+Row = dict[str, object]
+Run = Callable[[Cell, Path, Reporter], Row]
+
+
+def measured(
+    method: Method,
+    train: Images,
+    held_out: Images,
+    tests: dict[str, tuple[Images, Labels]],
+    seed: int,
+    workdir: Path,
+    reporter: Reporter,
+) -> tuple[Row, Fitted]:
+    """Fit a method and measure it on test sets by name; the first one's metrics stand in the row itself."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    fitted = fit(
+        method, train.spec, train, held_out, runtime=Runtime("cpu", seed=seed), workdir=workdir, progress=reporter
+    )
+    seconds = time.perf_counter() - started
+    reporter.close()
+    found: dict[str, Row] = {}
+    for name, (images, labels) in tests.items():
+        terms = varying(score_terms(fitted.scorer, images))
+        found[name] = {**evaluate(score_images(fitted.scorer, images), labels, terms=terms, seed=seed).to_json()}
+    reporter.close()
+    epochs = [record for record in fitted.log if record["event"] == "epoch" and "criterion" in record]
+    best = min(epochs, key=lambda record: float(str(record["criterion"])), default=None)
+    first, *others = found
+    row: Row = {
+        "settings": catalog.to_settings(method),
+        "train": len(train),
+        "held_out": len(held_out),
+        "restarts": sum(record["event"] == "restart" for record in fitted.log),
+        "selected_epoch": best["epoch"] if best else None,
+        "selection": "loss of held-out normals" if best else "none",
+        **found[first],
+        **({"others": {name: found[name] for name in others}} if others else {}),
+        "seconds": round(seconds, 1),
+        **provenance(),
+    }
+    return row, fitted
+
+
+def varying(terms: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Terms that differ between images; a constant one, as the latent loss of a plain autoencoder, has no AUROC."""
+    return {name: values for name, values in terms.items() if np.ptp(values) > 0}
+
+
+def held_apart(images: Images, seed: int) -> tuple[Images, Images]:
+    """Training images and a tenth held out for selection and reference scores, drawn by the seed."""
+    shuffled = np.random.default_rng(seed).permutation(len(images))
+    cut = len(shuffled) // 10
+    return images.subset(np.sort(shuffled[cut:])), images.subset(np.sort(shuffled[:cut]))
+
+
+def provenance() -> Row:
+    """What a reader needs to run the same again."""
+    git = ["git", "-C", str(ROOT)]
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    return {
+        "commit": commit,
+        "versions": versions(),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def done(out: Path) -> set[Cell]:
+    """Cells that have a line already."""
+    return {tuple(json.loads(line)["cell"]) for line in out.read_text().splitlines()} if out.exists() else set()
+
+
+def work(description: str, cells: Sequence[Cell], run: Run, out: Path) -> None:
+    """Run what has no line yet: all of it, a share (`--part 1/2`), or the cells that hold one of the words given."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", help="run only cells in which one of these words stands")
+    parser.add_argument("--part", default="1/1", help="which share of the cells, as K/N")
+    parser.add_argument("--out", type=Path, default=out)
+    parser.add_argument("--scratch", type=Path, default=ROOT / "results" / ".scratch", help="where checkpoints go")
+    args = parser.parse_args()
+    part, parts = map(int, args.part.split("/"))
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // parts))
+    chosen = [cell for cell in cells if not args.words or set(args.words) & set(map(str, cell))]
+    reporter = Reporter()
+    for i, cell in enumerate(chosen):
+        if i % parts != part - 1 or cell in done(args.out):
+            continue
+        workdir = args.scratch / "-".join(map(str, (out.stem, *cell)))
+        row = {"cell": cell, **run(cell, workdir, reporter)}
+        with args.out.open("a") as file:
+            file.write(json.dumps(row, sort_keys=True) + "\n")
+        shutil.rmtree(workdir, ignore_errors=True)
+        print(cell, f"AUROC {row['image_AUROC']:.3f}", row["terms_auroc"], f"{row['seconds']} s", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""Makers of hard inputs: perturbed images, latents off the typical set, the generator's history."""

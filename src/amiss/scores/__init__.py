@@ -1,0 +1,1 @@
+"""Scorers that several methods share: nothing of training."""
