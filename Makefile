@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 INPUTS := pyproject.toml constraints.txt
+# A process for each core, one thread each: two threads on a busy core are slower than one.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
 .PHONY: demo test test-all lint core bench mutants results docs clean
 
@@ -11,10 +13,10 @@ demo: $(VENV)/.core  ## the main job on bundled real images
 	$(BIN)/amiss demo --overwrite
 
 test: $(VENV)/.test  ## the whole suite; what needs an extra is skipped, and says so
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: $(VENV)/.all  ## only what `make test` skipped for want of an extra
-	$(BIN)/python -m pytest -m extra
+	$(PYTEST) -m extra
 
 lint: $(VENV)/.lint  ## format, style, types, layers, tables
 	$(BIN)/ruff format --check .

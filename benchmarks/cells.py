@@ -31,6 +31,7 @@ from amiss.protocols.labels import Labels
 ROOT = Path(__file__).resolve().parent.parent
 Cell = tuple[str | int, ...]
 Row = dict[str, object]
+PARTS = ("dataset", "class", "method", "seed")
 Run = Callable[[Cell, Path, Reporter], Row]
 
 
@@ -100,8 +101,9 @@ def provenance() -> Row:
 
 
 def done(out: Path) -> set[Cell]:
-    """Cells that have a line already."""
-    return {tuple(json.loads(line)["cell"]) for line in out.read_text().splitlines()} if out.exists() else set()
+    """Cells that have a line already; lines of older files name their cell by its parts."""
+    rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    return {tuple(row["cell"]) if "cell" in row else tuple(row[part] for part in PARTS) for row in rows}
 
 
 def work(description: str, cells: Sequence[Cell], run: Run, out: Path) -> None:

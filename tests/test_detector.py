@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from amiss import Detector, InputError, detector
+from amiss.contracts import ImageSpec, Learner, Method, Phase, Scorer
 from amiss.data.images import Images
 from amiss.data.reading import Reading
 from amiss.methods.gradcon import GradCon
@@ -227,3 +230,78 @@ def test_reading_says_what_to_group_by(tmp_path: Path, monkeypatch: pytest.Monke
     assert spy.calibration is not None
     assert spy.calibration.groups is not None
     assert (np.bincount(spy.calibration.groups)[np.unique(spy.calibration.groups)] == 3).all()
+
+
+@dataclass(frozen=True)
+class Taught(Method):
+    """A semi-supervised method: how far an image is from the mean known anomaly, near being anomalous."""
+
+    @property
+    def semi_supervised(self) -> bool:
+        return True
+
+    def learner(self, spec: ImageSpec, known: torch.Tensor | None = None) -> TaughtLearner:
+        return TaughtLearner(spec, known)
+
+
+class TaughtLearner(Learner):
+    def __init__(self, spec: ImageSpec, known: torch.Tensor | None) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(spec.pixels) if known is None else known.mean(0).flatten())
+
+    def phases(self) -> Iterator[Phase]:
+        yield Phase("look", lambda x: {})
+
+    def scorer(self) -> Scorer:
+        return TaughtScorer(self.mean)
+
+
+class TaughtScorer(Scorer):
+    def __init__(self, mean: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return -(x.flatten(1) - self.mean).square().mean(1)
+
+
+@pytest.fixture
+def taught(monkeypatch: pytest.MonkeyPatch) -> Taught:
+    monkeypatch.setattr(detector.catalog, "name_of", lambda method: "taught")
+    return Taught()
+
+
+def test_known_anomalies_teach_and_take_no_part_in_calibration(taught: Taught) -> None:
+    known = normals(8, seed=5)
+    fitted = Detector(taught, fpr=0.1).fit(normals(60), known=known)
+    expected = torch.as_tensor(known).float().div(255).mean(0).flatten()
+    torch.testing.assert_close(fitted.artifact.scorer.mean, expected)
+    assert fitted.artifact.record["data"]["known_anomalies"] == 8
+    assert fitted.artifact.record["data"]["images"] == 60
+    assert fitted.notes[-1] == "8 known anomalies, to learn from"
+
+
+def test_known_anomalies_are_asked_for_and_refused_in_one_sentence(taught: Taught) -> None:
+    with pytest.raises(InputError, match=r"taught learns from known anomalies too: give some, as known= or --known"):
+        Detector(taught).fit(normals(60))
+    with pytest.raises(InputError, match="learns from normal images only: it cannot use known anomalies"):
+        Detector("knn").fit(normals(60), known=normals(3))
+    with pytest.raises(InputError, match="holds no images"):
+        Detector(taught).fit(normals(60), known=normals(3)[:0])
+
+
+def test_a_known_anomaly_that_is_also_normal_is_named(taught: Taught) -> None:
+    known = normals(8, seed=5)
+    known[3] = normals(60)[7]
+    with pytest.raises(InputError, match="the known anomaly 3 equals one of the normal images"):
+        Detector(taught).fit(normals(60), known=known)
+
+
+def test_a_fit_is_not_resumed_with_other_known_anomalies(taught: Taught, tmp_path: Path) -> None:
+    def stop(what: str, done: int, total: int, detail: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Detector(taught).fit(normals(60), known=normals(8, seed=5), workdir=tmp_path / "fit", progress=stop)
+    with pytest.raises(InputError, match=r"known anomalies was .* and is now"):
+        Detector(taught).fit(normals(60), known=normals(8, seed=6), workdir=tmp_path / "fit", resume=True)

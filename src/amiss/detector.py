@@ -25,7 +25,7 @@ from amiss.calibration.conformal import Calibration, calibration_size, needed
 from amiss.calibration.table import ScoreTable, concatenate, tabulate
 from amiss.contracts import InputError, Method, Progress
 from amiss.data.images import Images, Layout
-from amiss.data.reading import Reading, Source, fingerprint, read_images
+from amiss.data.reading import Reading, Source, fingerprint, fingerprint_source, read_images, read_known
 from amiss.data.store import OnBad
 from amiss.data.stream import Chunk, Stream, stream
 from amiss.engine.fitting import fit
@@ -77,6 +77,7 @@ class Detector:
         *,
         reading: Reading | None = None,
         groups: NDArray[np.int64] | None = None,
+        known: Source | None = None,
         workdir: str | Path | None = None,
         resume: bool = False,
         check: bool = True,
@@ -85,23 +86,40 @@ class Detector:
         """Train on normal images and calibrate on others that training did not see.
 
         x: a folder, paths, a table with `image_path`, or an array NHW, NHWC or NCHW. groups: codes (N,) of an array's
-        images. workdir: folder for checkpoints, with which a killed fit can be resumed. check: whether signs of broken
-        training raise.
+        images. known: anomalies, likewise, for the semi-supervised methods alone; they take no part in calibration.
+        workdir: folder for checkpoints, with which a killed fit can be resumed. check: whether signs of broken training
+        raise.
         Raises InputError for images that cannot be used and WorkError if the work fails.
         """
         reading = reading or Reading()
         self.runtime.resolve()
+        self._require_known(known)
         folder = Path(tempfile.mkdtemp(prefix="amiss-") if workdir is None else workdir)
         if workdir is None:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
+        seen = "" if known is None else fingerprint_source(known)[:16]
+
         def announce(fingerprint: str) -> None:
             if workdir is not None:
-                Workdir(folder).open(self._plan(fingerprint, reading), resume=resume)
+                plan = self._plan(fingerprint, reading)
+                Workdir(folder).open(plan if known is None else plan | {"known anomalies": seen}, resume=resume)
 
         images, self.notes = read_images(x, folder / "store", reading, self.size, groups, announce, progress)
+        anomalies = None if known is None else read_known(known, images.layout, images)
+        if anomalies is not None:
+            self.notes.append(f"{len(anomalies):,} known anomalies, to learn from")
         kept = folder if workdir is not None else None
-        return self.fit_split(images, self.split(images), workdir=kept, check=check, progress=progress)
+        return self.fit_split(images, self.split(images), known=anomalies, workdir=kept, check=check, progress=progress)
+
+    def _require_known(self, known: Source | None) -> None:
+        """Say at once whether the method learns from known anomalies."""
+        if self.method.semi_supervised == (known is not None):
+            return
+        name = catalog.name_of(self.method)
+        if known is None:
+            raise InputError(f"{name} learns from known anomalies too: give some, as known= or --known")
+        raise InputError(f"{name} learns from normal images only: it cannot use known anomalies (known=, --known)")
 
     def split(self, images: Images) -> Split:
         """Choose which normal images train, which select, and which calibrate.
@@ -120,6 +138,7 @@ class Detector:
         images: Images,
         parts: Split,
         *,
+        known: Images | None = None,
         workdir: Path | None = None,
         check: bool = True,
         progress: Progress = silent,
@@ -136,10 +155,11 @@ class Detector:
             workdir=workdir,
             check=check,
             progress=progress,
+            known=known,
         )
         scores = score_images(fitted.scorer, held_back, _named(progress, "calibrating"))
         record = {
-            **self._facts(images, parts),
+            **self._facts(images, parts, known),
             "log": fitted.log,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - started, 1),
@@ -171,8 +191,10 @@ class Detector:
             **{f"version of {name}": value for name, value in versions().items()},
         }
 
-    def _facts(self, images: Images, parts: Split) -> dict[str, object]:
+    def _facts(self, images: Images, parts: Split, known: Images | None) -> dict[str, object]:
         counts = {"images": len(images), "train": len(parts.train), "held_out": len(parts.held_out)}
+        if known is not None:
+            counts["known_anomalies"] = len(known)
         return {
             "data": {
                 **counts,

@@ -1,6 +1,7 @@
 """Epochs, order, selection, caps and exact resume."""
 
 import json
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from lines import SPEC, InterruptedFit, Line, LineScorer, Makes, interrupting, numbered, numbers, run
 from torch import nn
 
-from amiss.contracts import Learner, Phase, WorkError
+from amiss.contracts import InputError, Learner, Phase, WorkError
 from amiss.engine.fitting import fit
 from amiss.engine.runtime import Runtime
 from amiss.engine.workdir import Workdir
@@ -55,6 +56,64 @@ def test_the_clock_counts_epochs_with_fractions():
     _, learner = run(Watching)
     assert learner.clocks == pytest.approx([0, 1 / 3, 2 / 3, 1, 4 / 3, 5 / 3] * 2)
     assert learner.clock == 2.0
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(0, 2), (6, 2), (7, 3), (12, 4), (13, 5)])
+def test_a_phase_makes_as_many_epochs_as_its_least_number_of_steps_needs(steps, epochs):
+    class Long(Watching):
+        def phases(self):
+            yield Phase("only", lambda x: self.watch("only", x), 2, 4, steps=steps)
+
+    _, learner = run(Long)  # 3 steps an epoch
+    assert len(order_of(learner)) == epochs
+    _, capped = run(Long, max_epochs=1)
+    assert len(order_of(capped)) == 1
+
+
+def test_the_elapsed_share_covers_a_phase_however_long_it_is():
+    class Sharing(Watching):
+        def watch(self, name, x):
+            self.clocks.append(self.elapsed)
+            return {}
+
+    for cap in (None, 1):
+        _, learner = run(Sharing, max_epochs=cap)
+        steps = 6 if cap is None else 3
+        assert learner.clocks == pytest.approx([i / steps for i in range(steps)] * 2)
+        assert learner.elapsed == 1.0
+
+
+class Taught(Line):
+    """Keeps the known anomalies that it is given."""
+
+    def __init__(self, spec, known):
+        super().__init__(spec)
+        self.known = known
+
+
+@dataclass(frozen=True)
+class Teaches(Makes):
+    """A method that needs known anomalies."""
+
+    @property
+    def semi_supervised(self):
+        return True
+
+    def learner(self, spec, known=None):
+        self.made.append(Taught(spec, known))
+        return self.made[-1]
+
+
+def test_known_anomalies_reach_a_semi_supervised_learner_in_unit_range():
+    method = Teaches(Line)
+    fit(method, SPEC, numbered(10), known=numbered(3, start=500), runtime=Runtime("cpu"))
+    assert numbers(method.made[0].known) == [500, 501, 502]
+
+
+@pytest.mark.parametrize("known", [None, numbered(0)])
+def test_a_semi_supervised_method_without_anomalies_says_what_it_needs(known):
+    with pytest.raises(InputError, match="Teaches with these settings learns from known anomalies too: give some"):
+        fit(Teaches(Line), SPEC, numbered(10), known=known, runtime=Runtime("cpu"))
 
 
 class Batching(Line):

@@ -47,6 +47,43 @@ def test_a_collapsed_latent():
         run(Collapsed)
 
 
+def with_vitals(make):
+    class Watched(Line):
+        def vitals(self, x):
+            return make(x)
+
+    return Watched
+
+
+def test_a_generator_that_ignores_its_input():
+    one = torch.rand(1, 1, 2, 2)
+    with pytest.raises(WorkError, match=r"the generator ignores its input: what it makes varies by .* vary by"):
+        run(with_vitals(lambda x: {"generated": one + 1e-4 * x}))
+    run(with_vitals(lambda x: {"generated": one + 0.1 * x}))
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, 1e8])
+def test_a_saturated_critic(value):
+    with pytest.raises(WorkError, match="the critic is saturated: between 10 training images it varies by"):
+        run(with_vitals(lambda x: {"critic": torch.full((len(x),), value)}))
+    run(with_vitals(lambda x: {"critic": value + 1e-3 * (1 + value) * torch.randn(len(x))}))
+
+
+@pytest.mark.parametrize("name", ["latent", "generated", "critic"])
+def test_vitals_that_are_not_finite(name):
+    with pytest.raises(WorkError, match=f"the {name} of 10 training images is not finite"):
+        run(with_vitals(lambda x: {name: x * float("nan")}))
+
+
+def test_vitals_may_draw_without_a_trace():
+    def draws(x):
+        return {"latent": torch.rand(len(x), 2)}
+
+    plain, _ = run()
+    watched, _ = run(with_vitals(draws))
+    assert torch.equal(plain.scorer.net[0].weight, watched.scorer.net[0].weight)
+
+
 class Constant(Scorer):
     def __init__(self, value):
         super().__init__()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from amiss.contracts import InputError
 from amiss.data.images import Images
-from amiss.protocols.one_vs_rest import OneVsRest, balanced, five_folds
+from amiss.protocols.one_vs_rest import OneVsRest, balanced, entire, five_folds
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,28 @@ def test_balanced_takes_the_official_sides(normal: int) -> None:
     assert task.validation is None
     assert task.name == f"{'ab'[normal]} against the rest, balanced test"
     assert task.test.name(0).startswith("test/")
+
+
+def test_entire_takes_all_official_test_images() -> None:
+    task = entire(TRAIN, TEST, 1)
+    assert sorted(values(task.train)) == np.flatnonzero(TRAIN.labels == 1).tolist()
+    assert values(task.test).tolist() == list(range(1000, 1060))
+    assert task.labels.reveal("metric").tolist() == (TEST.labels != 1).astype(int).tolist()
+    assert task.name == "b against the rest, entire test"
+    assert task.dropped == 0
+
+
+def test_entire_leaves_out_training_images_that_stand_in_the_test() -> None:
+    task = entire(TRAIN, Labelled(TRAIN.images, TRAIN.labels, TRAIN.classes), 0)
+    assert task.dropped == 50
+    assert len(task.train) == 0
+
+
+def test_entire_refuses_a_test_side_without_the_class_or_without_others() -> None:
+    only = Labelled(TEST.images.subset(np.flatnonzero(TEST.labels == 1)), TEST.labels[TEST.labels == 1], TEST.classes)
+    for normal in (0, 1):
+        with pytest.raises(InputError, match="all or nothing of the test images"):
+            entire(TRAIN, only, normal)
 
 
 def test_outliers_are_drawn_by_the_seed_from_all_other_classes() -> None:

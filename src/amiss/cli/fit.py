@@ -52,6 +52,8 @@ class FitOptions:
     """Take the images of all subfolders as normal where none is named good, normal or ok."""
     group_by: Annotated[str | None, arg(metavar="WHAT", help_behavior_hint="")] = None
     """What keeps images together that must not be separated: a table's column, or a pattern found in each path."""
+    known: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
+    """Known anomalies, for the semi-supervised methods alone: a folder with its subfolders, one image, or a table."""
     on_bad: OnBad = "stop"
     """What to do with a file that cannot be read: stop and name it, or skip and list it."""
     resume: bool = False
@@ -133,6 +135,7 @@ def _fit(options: FitOptions, method: Method, unfinished: Unfinished) -> Artifac
         detector.fit(
             options.normal,
             reading=Reading(options.recursive, options.group_by, options.on_bad),
+            known=options.known,
             workdir=unfinished.path,
             resume=options.resume,
             progress=reporter if options.quiet else _with_notes(detector, reporter),
@@ -159,10 +162,12 @@ def _summary(artifact: Artifact, options: FitOptions, seconds: float) -> list[st
     data = artifact.record["data"]
     assert isinstance(data, Mapping)  # the detector wrote it
     chosen = f", chose the epoch on {data['held_out']:,}" if data["held_out"] else ""
+    known = f" and {counted(data['known_anomalies'], 'known anomalous image')}" if "known_anomalies" in data else ""
     calibrated = f", calibrated on {data['calibration']:,}" if data["calibration"] else ""
     size = options.out.stat().st_size / 1e6
     return [
         f"{counted(data['images'], 'image')} of {described(artifact.layout)}: trained on {data['train']:,}"
+        + known
         + chosen
         + calibrated,
         *skipped_lines([Skipped(*bad) for bad in data["skipped"]]),

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from amiss.contracts import InputError, Progress
 from amiss.data.arrays import Array, images_from_array
 from amiss.data.decode import conversion_lines, plan_layout
-from amiss.data.images import Images
+from amiss.data.images import Images, Layout
 from amiss.data.listing import FileSource, list_images
 from amiss.data.store import OnBad, decode_store
+from amiss.data.stream import stream
 
 Source = FileSource | Array
 """Images: a folder, one file, paths, a table with `image_path`, or an array NHW, NHWC or NCHW."""
@@ -60,6 +61,29 @@ def read_images(
     layout = plan_layout(normals, size, progress)
     images = decode_store(normals, layout, folder, on_bad=reading.on_bad, progress=progress)
     return images, [*found.describe(), *conversion_lines(images.kinds, layout)]
+
+
+def read_known(x: Source, layout: Layout, normal: Images) -> Images:
+    """Read known anomalies, of a folder every image in it, into memory in the layout of the normal images.
+
+    Raises InputError for none, for images that cannot be read, and for one that is also a normal image.
+    """
+    chunks = list(stream(x, layout))
+    names = [name for chunk in chunks for name in chunk.names]
+    known = Images(np.concatenate([chunk.pixels.numpy() for chunk in chunks]), names=names)
+    both = np.flatnonzero(np.isin(known.digests(), normal.digests()))
+    if len(both):
+        raise InputError(
+            f"the known anomaly {known.name(int(both[0]))} equals one of the normal images: take it out of one of them"
+        )
+    return known
+
+
+def fingerprint_source(x: Source) -> str:
+    """Tell images apart before they are read: from the files' names, sizes and times, or from the array's bytes."""
+    if isinstance(x, np.ndarray | torch.Tensor):
+        return hashlib.sha256(np.ascontiguousarray(np.asarray(x)).data).hexdigest()
+    return list_images(x, recursive=True, roles=False).fingerprint()
 
 
 def fingerprint(images: Images) -> str:
