@@ -268,6 +268,7 @@ class TaughtScorer(Scorer):
 @pytest.fixture
 def taught(monkeypatch: pytest.MonkeyPatch) -> Taught:
     monkeypatch.setattr(detector.catalog, "name_of", lambda method: "taught")
+    monkeypatch.setattr(detector.catalog, "to_settings", lambda method: {"method": "taught"})
     return Taught()
 
 
