@@ -107,16 +107,16 @@ def done(out: Path) -> set[Cell]:
 
 
 def work(description: str, cells: Sequence[Cell], run: Run, out: Path) -> None:
-    """Run what has no line yet: all of it, a share (`--part 1/2`), or the cells that hold one of the words given."""
+    """Run what has no line yet: all of it, a share (`--part 1/2`), or the cells that hold every word given."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("words", nargs="*", help="run only cells in which one of these words stands")
+    parser.add_argument("words", nargs="*", help="run only cells in which all of these stand; a,b: either")
     parser.add_argument("--part", default="1/1", help="which share of the cells, as K/N")
     parser.add_argument("--out", type=Path, default=out)
     parser.add_argument("--scratch", type=Path, default=ROOT / "results" / ".scratch", help="where checkpoints go")
     args = parser.parse_args()
     part, parts = map(int, args.part.split("/"))
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // parts))
-    chosen = [cell for cell in cells if not args.words or set(args.words) & set(map(str, cell))]
+    chosen = [cell for cell in cells if all(set(word.split(",")) & set(map(str, cell)) for word in args.words)]
     reporter = Reporter()
     for i, cell in enumerate(chosen):
         if i % parts != part - 1 or cell in done(args.out):
