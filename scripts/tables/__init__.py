@@ -1,0 +1,1 @@
+"""The tables of docs/, one module for each results file."""
