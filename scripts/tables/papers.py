@@ -94,7 +94,8 @@ def note(used: Sequence[Row]) -> list[str]:
         f"AUROC, mean and range over seeds {seeds_of(used)}. One class is normal; its official training images less a "
         f"tenth held out train, the entire official test set (10,000 images) tests: ARAE's protocol 2. Settings are "
         f"the defaults, fixed before the runs, with eps 0.2 on MNIST. Printed numbers are single runs at the papers' "
-        f"own sizes and lengths. Seconds are those of one busy core, averaged over both classes. {provenance(used, NAME)}"
+        f"own sizes and lengths. Seconds are those of one busy core, averaged over both "
+        f"classes. {provenance(used, NAME)}"
     ]
 
 

@@ -75,6 +75,11 @@ def test_vitals_that_are_not_finite(name):
         run(with_vitals(lambda x: {name: x * float("nan")}))
 
 
+def test_vitals_of_a_member_are_judged_like_its_own():
+    with pytest.raises(WorkError, match="the critic is saturated"):
+        run(with_vitals(lambda x: {"1.latent": x, "2.critic": torch.ones(len(x))}))
+
+
 def test_vitals_may_draw_without_a_trace():
     def draws(x):
         return {"latent": torch.rand(len(x), 2)}

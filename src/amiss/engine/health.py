@@ -87,21 +87,23 @@ def check_vitals(learner: Learner, x: Tensor) -> None:
     with torch.no_grad():
         vitals = learner.vitals(x)
     for name, values in vitals.items():
+        kind = name.rpartition(".")[2]  # of a member's: `1.latent`
+        kind = name.rpartition(".")[2]  # 2.latent is the second member's
         spread, size = _spread(values)
         if not math.isfinite(spread):
             raise WorkError(f"the {name} of {len(x)} training images is not finite; lower the learning rate")
         varies = f"between {len(x)} training images it varies by {spread:.2g} at a size of {size:.2g}"
-        if name == "latent" and spread <= COLLAPSED * size:
+        if kind == "latent" and spread <= COLLAPSED * size:
             raise WorkError(
                 f"the latent code collapsed: {varies}; check that the images are not all alike, train longer, or "
                 f"change the learning rate"
             )
-        if name == "generated" and spread <= COLLAPSED * _spread(x)[0]:
+        if kind == "generated" and spread <= COLLAPSED * _spread(x)[0]:
             raise WorkError(
                 f"the generator ignores its input: what it makes varies by {spread:.2g} where {len(x)} training images "
                 f"vary by {_spread(x)[0]:.2g}; train longer, lower the learning rate, or give another random state"
             )
-        if name == "critic" and spread <= SATURATED * size:
+        if kind == "critic" and spread <= SATURATED * size:
             raise WorkError(
                 f"the critic is saturated: {varies}, so it teaches nothing; lower the learning rate, or give another "
                 f"random state"
