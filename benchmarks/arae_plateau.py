@@ -1,6 +1,6 @@
 """Does ARAE's published start leave the mean image? MNIST 8, the paper's settings, 1,600 epochs; resumable.
 
-    AMISS_DATA=DIR python benchmarks/arae_plateau.py [--epochs 1600] [--out results/arae_plateau.jsonl]
+    AMISS_DATA=DIR python benchmarks/arae_plateau.py [--epochs 1600] [--steps 40] [--out results/arae_plateau.jsonl]
 
 Every 20th epoch adds a line of JSON: the spread of the latent code over 1,000 training images (its root mean square
 distance from the mean code; a sigmoid's codes lie between 0 and 1), the loss terms, and for reporting only the AUROC on
@@ -38,6 +38,7 @@ EVERY, SAMPLE = 20, 1000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=1600)
+    parser.add_argument("--steps", type=int, default=40, help="of the attack")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "arae_plateau.jsonl")
     parser.add_argument("--scratch", type=Path, default=ROOT / "results" / ".scratch" / "arae_plateau")
     args = parser.parse_args()
@@ -59,7 +60,7 @@ def main() -> None:
         spread = (z - z.mean(0)).square().mean().sqrt().item()
         if epoch % EVERY == 0 or epoch == 1:
             found = auroc(score_images(scorer, task.test), task.labels.reveal("metric"))
-            row = {"epoch": epoch, "latent_spread": spread, "image_AUROC": found}
+            row = {"epoch": epoch, "steps": args.steps, "latent_spread": spread, "image_AUROC": found}
             row |= {"seconds": round(time.perf_counter() - started, 1), "seed": 0, **provenance()}
             with args.out.open("a") as file:
                 file.write(json.dumps(row, sort_keys=True) + "\n")
@@ -67,7 +68,7 @@ def main() -> None:
 
     with torch.random.fork_rng():
         fit(
-            replace(method, epochs=args.epochs),
+            replace(method, epochs=args.epochs, adversary=replace(method.adversary, steps=args.steps)),
             task.train.spec,
             task.train,
             runtime=Runtime("cpu", seed=0),

@@ -111,11 +111,12 @@ def work(description: str, cells: Sequence[Cell], run: Run, out: Path) -> None:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", help="run only cells in which all of these stand; a,b: either")
     parser.add_argument("--part", default="1/1", help="which share of the cells, as K/N")
+    parser.add_argument("--threads", type=int, help="of each process; the cores divided by the shares, if not given")
     parser.add_argument("--out", type=Path, default=out)
     parser.add_argument("--scratch", type=Path, default=ROOT / "results" / ".scratch", help="where checkpoints go")
     args = parser.parse_args()
     part, parts = map(int, args.part.split("/"))
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // parts))
+    torch.set_num_threads(args.threads or max(1, (os.cpu_count() or 1) // parts))
     chosen = [cell for cell in cells if all(set(word.split(",")) & set(map(str, cell)) for word in args.words)]
     reporter = Reporter()
     for i, cell in enumerate(chosen):

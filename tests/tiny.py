@@ -12,6 +12,10 @@ TABLE: dict[str, float | int] = {
     "batch_size": 16,  # smaller batches make more steps of the few images
     "keep": 4,  # snapshots of a generator
     "d": 8,  # width of the latent code
+    "breadth": 1 / 4,  # share of an MLP's published units; narrower sigmoids hardly learn in so few steps
+    "steps": 3,  # of gradient ascent
+    "n_critic": 1,  # steps of a critic for each of its generator
+    "angles": 3,  # rotations tried, each with every translation
 }
 """Largest sizes and amounts by field name; nothing here changes which parts a method is made of."""
 

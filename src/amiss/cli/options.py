@@ -46,7 +46,7 @@ def parse_with_method(options: type[T], arguments: Sequence[str], verb: str) -> 
     ]
     call = make_dataclass("Call", kinds, frozen=True)
     call.__doc__ = options.__doc__
-    parsed: object = _parse(call, arguments, verb, [options, type(method)])
+    parsed: object = _parse(call, arguments, verb, [options, method])
     chosen, knobs = vars(parsed)["options"], vars(parsed)["knobs"]
     if not isinstance(chosen, options) or not isinstance(knobs, Method):
         raise TypeError(f"{parsed!r} is not a call of {verb}")
@@ -64,7 +64,7 @@ def get_named(arguments: Sequence[str], option: str) -> str | None:
     return found
 
 
-def _parse(call: type[T], arguments: Sequence[str], verb: str, parts: Sequence[type]) -> T:
+def _parse(call: type[T], arguments: Sequence[str], verb: str, parts: Sequence[type | Method]) -> T:
     ignored = io.StringIO()  # messages of tyro's own, several lines in a box each
     plain = io.StringIO() if os.environ.get("NO_COLOR") else sys.stdout  # tyro itself does not know NO_COLOR
     try:
@@ -89,7 +89,7 @@ def _parse(call: type[T], arguments: Sequence[str], verb: str, parts: Sequence[t
     return parsed
 
 
-def _refusal(stop: SystemExit, arguments: Sequence[str], verb: str, parts: Sequence[type]) -> InputError:
+def _refusal(stop: SystemExit, arguments: Sequence[str], verb: str, parts: Sequence[type | Method]) -> InputError:
     """Find what our own code said was wrong, or else what is missing."""
     said = [error for error in _chain(stop) if isinstance(error, InputError)]
     wrong = _diagnose(arguments, parts)
@@ -120,7 +120,7 @@ class _Option:
     required: bool = False
 
 
-def _diagnose(arguments: Sequence[str], parts: Sequence[type]) -> str | None:
+def _diagnose(arguments: Sequence[str], parts: Sequence[type | Method]) -> str | None:
     """Say which word is unknown, which option lacks its value, or what is missing; None if nothing of these."""
     options = _options(parts)
     given: set[str] = set()
@@ -132,7 +132,7 @@ def _diagnose(arguments: Sequence[str], parts: Sequence[type]) -> str | None:
         if option is None and re.match(r"--?[A-Za-z]", name):
             return _unknown(name, [key for key in options if key.startswith("--")])
         if option is None:
-            loose.append(word)
+            loose += [] if re.match(r"method\.\S+:", word) else [word]  # which part a knob holds is no file
             continue
         given.add(option.name)
         if option.flag and equals:
@@ -163,20 +163,32 @@ def _fields(kind: type) -> tuple[Field[object], ...]:
     return fields(kind) if is_dataclass(kind) else ()
 
 
-def _options(parts: Sequence[type]) -> Mapping[str, _Option]:
+def _members(value: object) -> list[tuple[str, Method]]:
+    """The methods that a method is made of, by what follows the field's name in an option: nothing, or a number."""
+    if isinstance(value, tuple):
+        return [(f".{i}", member) for i, member in enumerate(value) if isinstance(member, Method)]
+    return [("", value)] if isinstance(value, Method) else []
+
+
+def _options(parts: Sequence[type | Method]) -> Mapping[str, _Option]:
     """Every option by each of its names; positional ones by what help calls them."""
     found = {"--help": _Option("--help", flag=True), "-h": _Option("--help", flag=True)}
     for part in parts:
-        found |= _options_of(part, "method." if issubclass(part, Method) else "")
+        found |= _options_of(part, "") if isinstance(part, type) else _options_of(type(part), "method.", part)
     return found
 
 
-def _options_of(part: type, prefix: str) -> dict[str, _Option]:
+def _options_of(part: type, prefix: str, value: object = None) -> dict[str, _Option]:
     hints = get_type_hints(part, include_extras=True)
     found: dict[str, _Option] = {}
     for f in _fields(part):
         kind, *marks = get_args(hints[f.name]) if hasattr(hints[f.name], "__metadata__") else [hints[f.name]]
         name = f"--{prefix}{f.name.replace('_', '-')}"
+        members = _members(getattr(value, f.name, None))
+        if members:
+            for suffix, member in members:
+                found |= _options_of(type(member), f"{name[2:]}{suffix}.", member)
+            continue
         nested = [inner for inner in (kind, *get_args(kind)) if is_dataclass(inner) and isinstance(inner, type)]
         for inner in nested:
             found |= _options_of(inner, f"{prefix}{f.name.replace('_', '-')}.")
