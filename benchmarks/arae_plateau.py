@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from cells import ROOT, provenance
 
 from amiss import catalog
 from amiss.contracts import Scorer
@@ -31,6 +30,7 @@ from amiss.evaluation.metrics import auroc
 from amiss.methods.arae import ARAE
 from amiss.protocols.one_vs_rest import entire
 from amiss.scores.reconstruction import ReconstructionScorer
+from cells import ROOT, provenance
 
 EVERY, SAMPLE = 20, 1000
 

@@ -12,13 +12,12 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from cells import ROOT, Cell, Row, held_apart, measured, work
-
 from amiss import catalog
 from amiss.data.images import Images
 from amiss.data.sets import load
 from amiss.engine.progress import Reporter
 from amiss.protocols.one_vs_rest import OneVsRest, balanced, five_folds
+from cells import ROOT, Cell, Row, held_apart, measured, work
 
 EPOCHS = 50
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from cells import ROOT, Cell, Row, held_apart, measured, work
 
 from amiss import catalog
 from amiss.data.images import Images
@@ -21,6 +20,7 @@ from amiss.data.sets import load
 from amiss.engine.progress import Reporter
 from amiss.engine.scoring import score_images
 from amiss.protocols.labels import Labels
+from cells import ROOT, Cell, Row, held_apart, measured, work
 
 SEEDS = range(3)
 METHODS = ("knn", "pca", "history_ad", "history_ad_init")

@@ -12,13 +12,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from cells import ROOT, Cell, Row, held_apart, measured, work
-
 from amiss import catalog
 from amiss.contracts import Method
 from amiss.data.sets import load
 from amiss.engine.progress import Reporter
 from amiss.protocols.one_vs_rest import entire
+from cells import ROOT, Cell, Row, held_apart, measured, work
 
 SEEDS = range(3)
 CLASSES = [("mnist", 8), ("fashion-mnist", 6)]
@@ -55,8 +54,9 @@ def run(cell: Cell, workdir: Path, reporter: Reporter) -> Row:
     method = settings(name, dataset)
     row, fitted = measured(method, train, held_out, {"test": (task.test, task.labels)}, seed, workdir, reporter)
     if name in ATTACKED and dataset == "mnist":  # Table 5 of ARAE: class 8 of MNIST
-        from amiss.adversaries.perturbation import Linf
         from amiss.evaluation.robustness import attacked_auroc
+
+        from amiss.adversaries.perturbation import Linf
 
         rows = attacked_auroc(fitted.scorer, task.test, task.labels, EPS, attack=Linf(steps=40), seed=seed)
         row["attacked"] = [{"eps": found.eps, "auroc": found.auroc} for found in rows]
