@@ -2,9 +2,9 @@
 
     AMISS_DATA=DIR python benchmarks/papers_short.py [WORD ...] [--part 1/2] [--out results/papers_short.jsonl]
 
-One line of JSON per cell (data set, class, method, seed), resumable. Train on the class's official training images less
-a tenth that is held out, test on the entire official test set (protocol 2 of ARAE). Settings were fixed before the runs.
-Labels are used for the metric alone.
+One line of JSON per cell (data set, class, method, seed), resumable. Train on the class's official training images
+less a tenth that is held out, test on the entire official test set (protocol 2 of ARAE). Settings were fixed before the
+runs. Labels are used for the metric alone.
 """
 
 from __future__ import annotations
