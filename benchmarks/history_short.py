@@ -1,4 +1,4 @@
-"""HistoryAD's figures at budgets of minutes: noise of rising sigma (Fig. 6), KMNIST (Fig. 5), a left-out digit (Fig. 7).
+"""HistoryAD's figures at short budgets: noise of rising sigma (Fig. 6), KMNIST (Fig. 5), a left-out digit (Fig. 7).
 
     AMISS_DATA=DIR python benchmarks/history_short.py [WORD ...] [--part 1/2] [--out results/history_short.jsonl]
 
