@@ -8,7 +8,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ import torch
 
 from amiss import catalog
 from amiss.artifact.file import versions
-from amiss.contracts import Method
+from amiss.contracts import Method, Scorer
 from amiss.data.images import Images
 from amiss.engine.fitting import Fitted, fit
 from amiss.engine.progress import Reporter
@@ -32,14 +31,15 @@ ROOT = Path(__file__).resolve().parent.parent
 Cell = tuple[str | int, ...]
 Row = dict[str, object]
 PARTS = ("dataset", "class", "method", "seed")
-Run = Callable[[Cell, Path, Reporter], Row]
+Run = Callable[[Cell, Path, Reporter], list[Row]]
+Tests = dict[str, tuple[Images, Labels]]
 
 
 def measured(
     method: Method,
     train: Images,
     held_out: Images,
-    tests: dict[str, tuple[Images, Labels]],
+    tests: Tests,
     seed: int,
     workdir: Path,
     reporter: Reporter,
@@ -52,14 +52,8 @@ def measured(
     )
     seconds = time.perf_counter() - started
     reporter.close()
-    found: dict[str, Row] = {}
-    for name, (images, labels) in tests.items():
-        terms = varying(score_terms(fitted.scorer, images))
-        found[name] = {**evaluate(score_images(fitted.scorer, images), labels, terms=terms, seed=seed).to_json()}
-    reporter.close()
     epochs = [record for record in fitted.log if record["event"] == "epoch" and "criterion" in record]
     best = min(epochs, key=lambda record: float(str(record["criterion"])), default=None)
-    first, *others = found
     row: Row = {
         "settings": catalog.to_settings(method),
         "train": len(train),
@@ -67,12 +61,21 @@ def measured(
         "restarts": sum(record["event"] == "restart" for record in fitted.log),
         "selected_epoch": best["epoch"] if best else None,
         "selection": "loss of held-out normals" if best else "none",
-        **found[first],
-        **({"others": {name: found[name] for name in others}} if others else {}),
+        **metrics(fitted.scorer, tests, seed),
         "seconds": round(seconds, 1),
         **provenance(),
     }
     return row, fitted
+
+
+def metrics(scorer: Scorer, tests: Tests, seed: int) -> Row:
+    """All metrics on the first test set, and those on the others by name."""
+    found: dict[str, Row] = {}
+    for name, (images, labels) in tests.items():
+        terms = varying(score_terms(scorer, images))
+        found[name] = {**evaluate(score_images(scorer, images), labels, terms=terms, seed=seed).to_json()}
+    first, *others = found
+    return {**found[first], **({"others": {name: found[name] for name in others}} if others else {})}
 
 
 def varying(terms: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -123,8 +126,9 @@ def work(description: str, cells: Sequence[Cell], run: Run, out: Path) -> None:
         if i % parts != part - 1 or cell in done(args.out):
             continue
         workdir = args.scratch / "-".join(map(str, (out.stem, *cell)))
-        row = {"cell": cell, **run(cell, workdir, reporter)}
+        rows = run(cell, workdir, reporter)
         with args.out.open("a") as file:
-            file.write(json.dumps(row, sort_keys=True) + "\n")
+            file.write("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
         shutil.rmtree(workdir, ignore_errors=True)
-        print(cell, f"AUROC {row['image_AUROC']:.3f}", row["terms_auroc"], f"{row['seconds']} s", file=sys.stderr)
+        for row in rows:
+            print(row["cell"], f"AUROC {row['image_AUROC']:.3f}", row["terms_auroc"], f"{row['seconds']} s", flush=True)

@@ -40,7 +40,7 @@ def protocol(name: str, normal: int, seed: int) -> tuple[OneVsRest, Images, Imag
     return task, *held_apart(task.train, seed)
 
 
-def run(cell: Cell, workdir: Path, reporter: Reporter) -> Row:
+def run(cell: Cell, workdir: Path, reporter: Reporter) -> list[Row]:
     """Fit and measure one cell."""
     name, normal, method_name, seed = str(cell[0]), int(cell[1]), str(cell[2]), int(cell[3])
     task, train, held_out = protocol(name, normal, seed)
@@ -49,7 +49,8 @@ def run(cell: Cell, workdir: Path, reporter: Reporter) -> Row:
         method = dataclasses.replace(method, epochs=EPOCHS)  # type: ignore[call-arg]
     tests = {"test": (task.test, task.labels)}
     row, _ = measured(method, train, held_out, tests, seed, workdir, reporter)
-    return {"dataset": name, "class": normal, "method": method_name, "seed": seed, "protocol": task.name, **row}
+    known = {"dataset": name, "class": normal, "method": method_name, "seed": seed, "protocol": task.name}
+    return [{"cell": cell, **known, **row}]
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def noisy(images: Images, sigma: float, seed: int) -> Images:
     return Images(np.rint(255 * x.clip(0, 1)).astype(np.uint8))
 
 
-def run(cell: Cell, workdir: Path, reporter: Reporter) -> Row:
+def run(cell: Cell, workdir: Path, reporter: Reporter) -> list[Row]:
     digit, name, seed = int(cell[1]), str(cell[2]), int(cell[3])
     official, test = load("mnist", "train"), load("mnist", "test")
     own = np.flatnonzero(official.labels != digit)
@@ -66,7 +66,9 @@ def run(cell: Cell, workdir: Path, reporter: Reporter) -> Row:
     row["mean_score_normal"] = float(next(iter(means.values()))[:TEST].mean())
     reporter.close()
     protocol = f"all digits but {digit}" if digit >= 0 else "all digits"
-    return {"dataset": "mnist", "class": digit, "method": name, "seed": seed, "protocol": protocol, **row}
+    return [
+        {"cell": cell, "dataset": "mnist", "class": digit, "method": name, "seed": seed, "protocol": protocol, **row}
+    ]
 
 
 if __name__ == "__main__":
