@@ -14,6 +14,7 @@ TABLE: dict[str, float | int] = {
     "d": 8,  # width of the latent code
     "breadth": 1 / 4,  # share of an MLP's published units; narrower sigmoids hardly learn in so few steps
     "steps": 3,  # of gradient ascent
+    "eps": 0.05,  # radius of an attack; under wider ones sigmoids need more steps than these to leave the mean image
     "n_critic": 1,  # steps of a critic for each of its generator
     "angles": 3,  # rotations tried, each with every translation
 }
