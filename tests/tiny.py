@@ -20,6 +20,12 @@ TABLE: dict[str, float | int] = {
 }
 """Largest sizes and amounts by field name; nothing here changes which parts a method is made of."""
 
+LEAST: dict[str, float] = {
+    "lr": 1e-3,  # narrow networks learn little in so few smaller steps
+}
+"""Smallest amounts by field name."""
+
+
 def tiny(part: object) -> Method:
     """The method with every size in it, at any depth, brought down."""
     made = _tiny(part)
@@ -37,6 +43,8 @@ def _tiny(part: object) -> object:
         value = getattr(part, field.name)
         if field.name in TABLE and isinstance(value, int | float) and not isinstance(value, bool):
             changes[field.name] = min(value, TABLE[field.name])
+        elif field.name in LEAST and isinstance(value, int | float):
+            changes[field.name] = max(value, LEAST[field.name])
         else:
             changes[field.name] = _tiny(value)
     return dataclasses.replace(part, **changes)

@@ -51,7 +51,7 @@ def test_no_ties_and_no_zero_gradients_however_far_out(dtype: torch.dtype) -> No
     far = torch.logspace(-1, 9, 60, dtype=dtype)
     s = torch.cat([-far.flip(0), r.median()[None], r.max() + far]).requires_grad_()
     log_p, log_q = log_tails(s, r, h)
-    for value, sign in ((log_p, -1), (log_q, 1), (normal_deviate(log_p, log_q), 1)):
+    for value, sign in ((log_p, -1), (normal_deviate(log_p, log_q), 1)):
         (slope,) = torch.autograd.grad(value.sum(), s, retain_graph=True)
         assert (sign * value.diff() > 0).all()
         assert (sign * slope > 0).all()
