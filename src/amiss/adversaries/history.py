@@ -51,6 +51,8 @@ class WeightAverage(nn.Module):
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = copy.deepcopy(net).requires_grad_(False)
+        for mean in self.net.parameters():
+            mean.zero_()
         self.register_buffer("total", torch.zeros(()))
 
     @torch.no_grad()

@@ -73,12 +73,10 @@ class HistoryAD(Method):
     """Fewest steps of the detector's training; 0, with no epochs either, leaves it as it starts."""
     tv_lr: float = 1e-3
     """Learning rate of the detector at the start; it falls linearly to a tenth."""
-    d: int = 64
+    z: int = 64
     """Width of the latent code."""
     width: float = 0.125
     """Channels of all layers as a share of the published networks of five million parameters."""
-    floor: int = 4
-    """Fewest channels of a layer."""
     batch_size: int = 64
     """Images per step."""
 
@@ -86,7 +84,7 @@ class HistoryAD(Method):
         within(self, epochs=(1, inf), alpha=(0, self.epochs), beta=(0, inf), lam=(0, inf), spread=(0, inf))
         within(self, updates=(0, inf), n_critic=(1, inf), penalty=(0, inf), lr=(1e-12, 10), tv_lr=(1e-12, 10))
         within(self, saves=(1, inf), keep=(1, inf), few=(1, inf), tv_epochs=(0, inf), tv_updates=(0, inf))
-        within(self, d=(1, inf), width=(1e-6, inf), floor=(1, inf), batch_size=(1, inf))
+        within(self, z=(1, inf), width=(1e-6, inf), batch_size=(1, inf))
 
     def learner(self, spec: ImageSpec, known: Tensor | None = None) -> HistoryADLearner:
         """Make the learner; raises InputError for images that are not 28x28 or 32x32, and for known anomalies."""
@@ -97,7 +95,7 @@ class HistoryAD(Method):
 
 PRESETS: dict[str, Method] = {
     "history_ad_published": HistoryAD(
-        alpha=1.0, beta=3 / 5, epochs=5, n_critic=5, start=Averaged(), width=1.0, d=64, tv_epochs=5
+        alpha=1.0, beta=3 / 5, epochs=5, n_critic=5, start=Averaged(), width=1.0, tv_epochs=5
     ),
     "history_ad_wide": HistoryAD(spread=3.0),
     "history_ad_init": HistoryAD(start=Averaged(), tv_epochs=0, tv_updates=0),
@@ -115,14 +113,13 @@ class HistoryADLearner(Learner):
         super().__init__()
         self.hp = hp
         self.density = Decay(hp.alpha, hp.beta, hp.epochs)
-        self.g = DCGenerator(spec, hp.d, hp.width, hp.floor)
-        self.d = PoolingCritic(spec, hp.width, hp.floor)
-        self.d_tv = PoolingCritic(spec, hp.width, hp.floor)
+        self.g = DCGenerator(spec, hp.z, hp.width)
+        self.d = PoolingCritic(spec, hp.width)
+        self.d_tv = PoolingCritic(spec, hp.width)
         self.average = WeightAverage(self.d)
         self.history = History(self.g, self.density, hp.keep)
         self.adam_g = torch.optim.Adam(self.g.parameters(), lr=hp.lr, betas=(0.5, 0.9))
-        # All but the last bias, which moves every value alike: no difference of values can teach it.
-        self.adam_d = torch.optim.Adam([*self.d.parameters()][:-1], lr=hp.lr, betas=(0.5, 0.9))
+        self.adam_d = torch.optim.Adam(self.d.parameters(), lr=hp.lr, betas=(0.5, 0.9))
         self.adam_tv = torch.optim.Adam(self.d_tv.parameters(), lr=hp.tv_lr)
         for name in ("seen", "saved"):
             self.register_buffer(name, torch.zeros((), dtype=torch.int64))
@@ -132,17 +129,18 @@ class HistoryADLearner(Learner):
         """The history, the scale of the averaged critic where it is used, then the total variation distance."""
         hp = self.hp
         yield Phase("gan", self.gan_step, hp.epochs, hp.batch_size, steps=hp.updates)
-        self.observe(hp.epochs)
-        if isinstance(hp.start, Averaged):
+        if self.seen:
+            self.observe(hp.epochs)
+        if isinstance(hp.start, Averaged) or not self.seen:  # without any training, the average of nothing: all zero
             self.d_tv.load_state_dict(self.average.net.state_dict())  # Eq. 14
-            if hp.start.scaled:
-                yield Phase("scale", self.scale_step, 1, hp.batch_size, after_epoch=self.rescale)
+        if hp.start == Averaged(scaled=True):
+            yield Phase("scale", self.scale_step, 1, hp.batch_size, after_epoch=self.rescale)
         if hp.tv_epochs or hp.tv_updates:
             yield Phase("total variation", self.tv_step, hp.tv_epochs, hp.batch_size, steps=hp.tv_updates)
 
     def latent(self, x: Tensor) -> Tensor:
         """Latent codes (B, d) from the standard normal law, one for each image."""
-        return torch.randn(len(x), self.hp.d, dtype=x.dtype, device=x.device)
+        return torch.randn(len(x), self.hp.z, dtype=x.dtype, device=x.device)
 
     def observe(self, t: float) -> None:
         """Take the present critic into the average and the generator into the history, where time t asks for it."""
@@ -194,7 +192,7 @@ class HistoryADLearner(Learner):
 
     def vitals(self, x: Tensor) -> dict[str, Tensor]:
         """Images (B, C, H, W) for fixed latent codes, and the detector's values (B,)."""
-        fixed = torch.randn(len(x), self.hp.d, generator=torch.Generator().manual_seed(0))
+        fixed = torch.randn(len(x), self.hp.z, generator=torch.Generator().manual_seed(0))
         return {"generated": self.g(fixed.to(x)), "critic": self.d_tv(signed(x))}
 
     def scorer(self) -> Scorer:

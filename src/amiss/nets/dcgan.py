@@ -24,6 +24,14 @@ CRITIC = (128, 256, 512)
 HIDDEN, GRID = 432, 4
 """Units between the critic's two linear layers at width 1; side of the grid that the first of them sees."""
 
+FLOOR = 8
+"""Fewest channels of a layer, at any width."""
+
+
+def scaled(channels: int, width: float) -> int:
+    """A share of the published channels, but never below FLOOR."""
+    return max(FLOOR, round(width * channels))
+
 
 def check_spec(spec: ImageSpec) -> None:
     """Raise InputError unless images are square, of 28 or 32 pixels."""
@@ -46,10 +54,10 @@ class DCGenerator(nn.Module):
     latent codes; only in eval mode does a code of another scale make another image.
     """
 
-    def __init__(self, spec: ImageSpec, d: int, width: float, floor: int) -> None:
+    def __init__(self, spec: ImageSpec, d: int, width: float) -> None:
         super().__init__()
         check_spec(spec)
-        first, second = (max(floor, round(width * c)) for c in GENERATOR)
+        first, second = (scaled(c, width) for c in GENERATOR)
         side = spec.height // 4
         self.layers = nn.Sequential(
             nn.Linear(d, first * side * side, bias=False),
@@ -75,10 +83,10 @@ class PoolingCritic(nn.Module):
     critic too. The third pooling pads sides of 7 to a grid of 4, so that 28 and 32 pixels need the same weights.
     """
 
-    def __init__(self, spec: ImageSpec, width: float, floor: int) -> None:
+    def __init__(self, spec: ImageSpec, width: float) -> None:
         super().__init__()
         check_spec(spec)
-        channels = (spec.channels, *(max(floor, round(width * c)) for c in CRITIC))
+        channels = (spec.channels, *(scaled(c, width) for c in CRITIC))
         layers: list[nn.Module] = []
         side = spec.height
         for c_in, c_out in zip(channels, channels[1:], strict=False):
@@ -88,7 +96,7 @@ class PoolingCritic(nn.Module):
                 nn.AvgPool2d(2, padding=side % 2, count_include_pad=False),
             ]
             side = (side + 1) // 2
-        hidden = max(floor, round(width * HIDDEN))
+        hidden = scaled(HIDDEN, width)
         self.features = nn.Sequential(
             *layers, nn.Flatten(), nn.Linear(channels[-1] * GRID * GRID, hidden), nn.LeakyReLU(SLOPE)
         )
