@@ -65,7 +65,7 @@ MUTANTS = [
     Mutant(
         "atypical codes decoded with the statistics of their own batch",
         AMA,
-        (("            with _held(self.encoder, self.generator):\n", "            with _held():\n"),),
+        (("with held_statistics(self.encoder, self.generator):", "with held_statistics():"),),
         TEST_AMA,
     ),
     Mutant(

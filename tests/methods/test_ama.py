@@ -265,9 +265,9 @@ def test_phases() -> None:
 
 
 def test_the_learning_rate_falls_at_the_milestones() -> None:
-    ama = learner(AMA(milestones=(0.3, 0.6), lr=1e-3, **SMALL))
-    for elapsed, expected in ((0.0, 1e-3), (0.3, 1e-4), (0.59, 1e-4), (0.9, 1e-5)):
-        ama.elapsed = elapsed
+    ama = learner(AMA(milestones=(3, 6), lr=1e-3, **SMALL))
+    for clock, expected in ((0.0, 1e-3), (2.9, 1e-3), (3.0, 1e-4), (5.9, 1e-4), (9.0, 1e-5)):
+        ama.clock = clock
         ama.step(images())
         for adam in (ama.adam_e, ama.adam_g, ama.adam_d):
             assert adam.param_groups[0]["lr"] == pytest.approx(expected, rel=1e-12)
@@ -298,7 +298,7 @@ def test_presets_are_the_papers_the_codes_and_the_ablations() -> None:
         assert (hp.width, hp.d, hp.n_critic, hp.batch_size, hp.epochs) == (1.0, 128, 5, 256, 100)
         assert (hp.lr, hp.milestones, hp.lambda_gp, hp.lambda_reg, hp.lambda_inter) == (
             3e-4,
-            (0.3, 0.6, 0.9),
+            (30, 60, 90),
             10,
             1,
             0.2,
@@ -307,8 +307,9 @@ def test_presets_are_the_papers_the_codes_and_the_ablations() -> None:
         assert hp.spectral
         assert hp.mirrored
     assert published.interpolation == Simplex(3)
-    assert published.negatives == Decoded(Shell(published.negatives.latents.delta, measured=False), 1.0, 0.0)
+    assert published.negatives == Decoded(Shell(-0.5, measured=False), portion=0.1, start=0.1)
     assert published.penalty == SecondImage()
+    assert (published.lambda_neg, released.lambda_neg) == (0.1, 1.0)
     assert released.interpolation == DetachedSimplex()
     assert released.negatives == Reconstructed(Scaled(inward=True), portion=0.1, start=0.1)
     assert released.penalty == EveryPixel()

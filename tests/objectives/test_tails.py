@@ -59,10 +59,10 @@ def test_no_ties_and_no_zero_gradients_however_far_out(dtype: torch.dtype) -> No
         assert slope.isfinite().all()
     above = s > r.max() + 100 * h
     (slope,) = torch.autograd.grad(log_p.sum(), s)
-    torch.testing.assert_close(slope[above], (-1 / h).expand(int(above.sum())))
+    torch.testing.assert_close(slope[above], (-1 / h).expand(int(above.sum())), rtol=1e-5, atol=0)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     n=st.integers(1, 30),
     a=st.floats(-50, 50),
@@ -91,8 +91,8 @@ def test_batches_of_any_size(n: int) -> None:
 
 
 def test_slopes_agree_with_differences() -> None:
-    r, h = references(20), torch.tensor(0.3, dtype=torch.float64)
-    s = torch.linspace(-4, 9, 40, dtype=torch.float64).requires_grad_()
+    r, h = references(5), torch.tensor(0.3, dtype=torch.float64)
+    s = torch.linspace(-4, 9, 14, dtype=torch.float64).requires_grad_()
     assert torch.autograd.gradcheck(lambda v: log_tails(v, r, h), s)
     assert torch.autograd.gradcheck(lambda v: normal_deviate(*log_tails(v, r, h)), s)
 

@@ -30,13 +30,14 @@ class Decay:
 
     def mass(self, t: float) -> float:
         """The share of the density before t, from 0 to 1."""
-        span, t = self.end - self.alpha, min(max(t, self.alpha), self.end)
-        return (t - self.alpha) / span if self.beta == 0 else expm1(-self.beta * (t - self.alpha)) / expm1(-self.beta * span)
+        span, since = self.end - self.alpha, min(max(t, self.alpha), self.end) - self.alpha
+        return since / span if self.beta == 0 else expm1(-self.beta * since) / expm1(-self.beta * span)
 
     def quantile(self, share: float) -> float:
-        """The time before which a share of the mass lies."""
+        """The time before which a share of the mass lies, 0 <= share < 1."""
         span = self.end - self.alpha
-        return self.alpha + (share * span if self.beta == 0 else -log1p(share * expm1(-self.beta * span)) / self.beta)
+        since = share * span if self.beta == 0 else -log1p(share * expm1(-self.beta * span)) / self.beta
+        return self.alpha + since
 
     def moments(self, n: int) -> list[float]:
         """The medians of n parts of equal mass, ascending."""
@@ -88,10 +89,12 @@ class History(nn.Module):
         """Images (B, ...) made from latent codes z (B, d) by `few` of the kept states, drawn evenly, in equal parts.
 
         generator: lends its architecture, and must be in eval mode: only the running statistics of a state belong to
-        it, and batch statistics would cancel the scale of z. Raises IndexError before a state is kept.
+        it, and batch statistics would cancel the scale of z. Raises ValueError otherwise, and before a state is kept.
         """
         if generator.training:
             raise ValueError("states of a generator are sampled in eval mode: call generator.eval() first")
+        if not len(self.states):
+            raise ValueError("no state of the generator is kept yet: there is no history to sample")
         chosen = torch.randperm(len(self.states), device=z.device)[:few]
         parts = z.tensor_split(len(chosen))
         return torch.cat([self._state(generator, i, part) for i, part in zip(chosen, parts, strict=True)])

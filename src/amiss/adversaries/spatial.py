@@ -51,7 +51,7 @@ class Grid:
 
 def spaced(largest: float, n: int) -> list[float]:
     """n values from -largest to largest, evenly spaced; one value is 0."""
-    return [0.0] if n == 1 else [largest * (2 * i / (n - 1) - 1) for i in range(n)]
+    return [0.0] if n == 1 else [largest * (2 * i - n + 1) / (n - 1) for i in range(n)]
 
 
 def move(x: Tensor, angle: float, down: float, across: float) -> Tensor:

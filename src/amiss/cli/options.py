@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Annotated, TypeVar, get_args, get_type_hints
 
 import tyro
-from tyro.conf import FlagCreatePairsOff, Positional, arg
+from tyro.conf import AvoidSubcommands, FlagCreatePairsOff, Positional, arg
 
 from amiss import catalog
+from amiss.cli.parts import choose, offers
 from amiss.cli.values import BadValueError, registry
 from amiss.contracts import InputError, Method
 
@@ -33,20 +34,21 @@ def parse(options: type[T], arguments: Sequence[str], verb: str) -> T:
 def parse_with_method(options: type[T], arguments: Sequence[str], verb: str) -> tuple[T, Method]:
     """Read a verb's options, and the hyperparameters of the method that `--method` names, as `--method.NAME`.
 
+    A knob that holds a method or one of several parts takes that one's name, and its settings `--method.NAME.SETTING`.
     `options` has a field `method` with a name as its default. Raises InputError for an unknown method, for anything
     wrong in the call, and for hyperparameters that the method refuses.
     """
     named = get_named(arguments, "--method")
     if named is None:
         named = next(str(f.default) for f in _fields(options) if f.name == "method")
-    method = catalog.load(named)
+    method, words = choose(catalog.load(named), arguments)
     kinds: list[tuple[str, object, object]] = [
         ("options", Annotated[options, arg(name="")], field()),
         ("knobs", Annotated[type(method), arg(name="method", help=catalog.summary(method))], field(default=method)),
     ]
     call = make_dataclass("Call", kinds, frozen=True)
-    call.__doc__ = options.__doc__
-    parsed: object = _parse(call, arguments, verb, [options, method])
+    call.__doc__ = "\n".join([options.__doc__ or "", *offers(method)])
+    parsed: object = _parse(call, words, verb, [options, method])
     chosen, knobs = vars(parsed)["options"], vars(parsed)["knobs"]
     if not isinstance(chosen, options) or not isinstance(knobs, Method):
         raise TypeError(f"{parsed!r} is not a call of {verb}")
@@ -72,10 +74,10 @@ def _parse(call: type[T], arguments: Sequence[str], verb: str, parts: Sequence[t
             found: tuple[T, list[str]] = tyro.cli(
                 call,
                 prog=f"amiss {verb}",
-                description=textwrap.fill(call.__doc__ or "", shutil.get_terminal_size().columns),
+                description=_wrapped(call.__doc__ or ""),
                 args=arguments,
                 return_unknown_args=True,
-                config=(FlagCreatePairsOff,),
+                config=(FlagCreatePairsOff, AvoidSubcommands),
                 registry=registry(),
             )
     except SystemExit as stop:
@@ -87,6 +89,11 @@ def _parse(call: type[T], arguments: Sequence[str], verb: str, parts: Sequence[t
     if rest:
         raise InputError(_diagnose(arguments, parts) or f"{rest[0]!r} is one word too many; see amiss {verb} --help")
     return parsed
+
+
+def _wrapped(text: str) -> str:
+    """Each line of a text within the terminal's width."""
+    return "\n".join(textwrap.fill(line, shutil.get_terminal_size().columns) for line in text.splitlines())
 
 
 def _refusal(stop: SystemExit, arguments: Sequence[str], verb: str, parts: Sequence[type | Method]) -> InputError:
@@ -132,7 +139,7 @@ def _diagnose(arguments: Sequence[str], parts: Sequence[type | Method]) -> str |
         if option is None and re.match(r"--?[A-Za-z]", name):
             return _unknown(name, [key for key in options if key.startswith("--")])
         if option is None:
-            loose += [] if re.match(r"method\.\S+:", word) else [word]  # which part a knob holds is no file
+            loose.append(word)
             continue
         given.add(option.name)
         if option.flag and equals:

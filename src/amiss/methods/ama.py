@@ -7,18 +7,18 @@ AutoEncoders", UAI 2021, https://arxiv.org/abs/2003.10713. Where the paper is si
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from amiss.adversaries.latents import DetachedSimplex, Shell, Simplex
 from amiss.adversaries.negatives import Decoded, Known, Reconstructed
 from amiss.contracts import ImageSpec, InputError, Learner, Losses, Method, Phase, Scorer
 from amiss.engine.descend import descend
 from amiss.engine.settings import within
+from amiss.nets.statistics import held_statistics
 from amiss.nets.sngan import Critic, Generator, check_spec, encoder, frame
 from amiss.objectives.mirrored import EveryPixel, SecondImage, mirror_gaps, second, stacked
 from amiss.scores.pairs import PairScorer
@@ -39,11 +39,11 @@ class AMA(Method):
     """Weight of the norm of codes."""
     lambda_gp: float = 10.0
     """Weight of the gradient penalty."""
-    interpolation: Simplex | DetachedSimplex = Simplex()
+    interpolation: Simplex | DetachedSimplex = Simplex()  # noqa: RUF009  frozen
     """How codes are interpolated."""
-    negatives: Decoded | Reconstructed | Known = Decoded()
+    negatives: Decoded | Reconstructed | Known = Decoded()  # noqa: RUF009  frozen
     """Which negative pairs there are, if they have a weight."""
-    penalty: SecondImage | EveryPixel = SecondImage()
+    penalty: SecondImage | EveryPixel = SecondImage()  # noqa: RUF009  frozen
     """Which slope of the critic is held at one."""
     spectral: bool = False
     """Whether the critic's layers are divided by their spectral norm."""
@@ -59,8 +59,8 @@ class AMA(Method):
     """Steps of the critic for each of the encoder and the generator, on the same images."""
     lr: float = 3e-4
     """Learning rate of Adam."""
-    milestones: tuple[float, ...] = ()
-    """Shares of training after each of which the learning rate falls to a tenth."""
+    milestones: tuple[int, ...] = ()
+    """Epochs after each of which the learning rate falls to a tenth."""
     batch_size: int = 32
     """Images per step."""
     epochs: int = 1
@@ -88,26 +88,25 @@ class AMA(Method):
         return AMALearner(self, spec, known)
 
 
-SQUARE_ROOT = Shell(delta=-0.5, measured=False)
 PUBLISHED = AMA(
-    lambda_neg=1.0,
-    negatives=Decoded(SQUARE_ROOT, portion=1.0, start=0.0),
+    lambda_neg=0.1,  # the code's 1 on a tenth of the batch
+    negatives=Decoded(Shell(measured=False), portion=0.1, start=0.1),
     spectral=True,
     two_sided=True,
     width=1.0,
     d=128,
     n_critic=5,
+    milestones=(30, 60, 90),
     batch_size=256,
     epochs=100,
     updates=0,
-    milestones=(0.3, 0.6, 0.9),
 )
 COMPOSED = AMA(lambda_neg=0.1, two_sided=True)
 
 PRESETS: dict[str, Method] = {
     "ama_published": PUBLISHED,
     "ama_released": replace(
-        PUBLISHED, interpolation=DetachedSimplex(), negatives=Reconstructed(), penalty=EveryPixel()
+        PUBLISHED, lambda_neg=1.0, interpolation=DetachedSimplex(), negatives=Reconstructed(), penalty=EveryPixel()
     ),
     "ama_semi": AMA(lambda_neg=0.5, negatives=Known()),
     "ama_composed": COMPOSED,
@@ -162,7 +161,7 @@ class AMALearner(Learner):
     def step(self, x: Tensor) -> Losses:
         """The critic ascends, then the encoder and the generator descend, L_normal - lambda_neg L_neg.  (Eq. 2)"""
         hp = self.hp
-        passed = sum(self.elapsed >= share for share in hp.milestones)
+        passed = sum(self.clock >= epoch for epoch in hp.milestones)
         for group in (g for adam in (self.adam_e, self.adam_g, self.adam_d) for g in adam.param_groups):
             group["lr"] = hp.lr * 0.1**passed
         made, codes = self.make(frame(x))
@@ -181,7 +180,7 @@ class AMALearner(Learner):
         n = self.hp.negatives.count(len(x), self.elapsed) if self.hp.lambda_neg else 0
         one, two = None, None
         if n:
-            with _held(self.encoder, self.generator):
+            with held_statistics(self.encoder, self.generator):
                 one, two = self.hp.negatives(x[:n], self.encoder, self.generator, self.known)
             x = x[n:] if self.hp.negatives.replaces else x
         m = len(x)
@@ -246,15 +245,3 @@ class AMALearner(Learner):
     def scorer(self) -> Scorer:
         """R, or A if the score is two-sided; the other is a term."""
         return Typicality(self.pairs(), self.moments, {"A": 1.0} if self.hp.two_sided else {"R": 1.0})
-
-
-@contextmanager
-def _held(*modules: nn.Module) -> Iterator[None]:
-    """Run with the batch statistics that training has gathered, and gather none."""
-    for module in modules:
-        module.eval()
-    try:
-        yield
-    finally:
-        for module in modules:
-            module.train()

@@ -78,8 +78,17 @@ def log_tails(s: Tensor, r: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
     """
     v = (r - s[:, None]) / h
     u = torch.where(v > 0, 2 * torch.asinh(v / 2), v)
-    log_p, log_q = (torch.logsumexp(F.logsigmoid(w), 1) - math.log(len(r)) for w in (u, -u))
+    log_p, log_q = (_log_mean(F.logsigmoid(w)) for w in (u, -u))
     return torch.where(log_p < log_q, log_p, _log_rest(log_q)), torch.where(log_q < log_p, log_q, _log_rest(log_p))
+
+
+def _log_mean(logs: Tensor) -> Tensor:
+    """Log of the mean (B,) of values whose logs (B, n) are given.
+
+    Not logsumexp: far out its sum is lost in rounding beside the largest log, and its gradient is n times too large.
+    """
+    largest = logs.detach().amax(1)
+    return (logs - largest[:, None]).exp().mean(1).log() + largest
 
 
 def _log_rest(log_p: Tensor) -> Tensor:
