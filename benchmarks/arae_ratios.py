@@ -49,7 +49,7 @@ def naive(made: ARAELearner, x: Tensor, *, recompute: bool) -> Tensor:
     for _ in range(ATTACK.steps):
         encoder.zero_grad()
         image = (x + delta).clamp(0, 1).requires_grad_()
-        goal = encoder(x) if recompute else z
+        goal = encoder(x).detach() if recompute else z
         (encoder(image) - goal).square().mean().backward()
         assert image.grad is not None
         delta += step * image.grad.sign()

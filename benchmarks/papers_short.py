@@ -16,6 +16,7 @@ from amiss import catalog
 from amiss.contracts import Method, Scorer
 from amiss.data.sets import load
 from amiss.engine.progress import Reporter
+from amiss.evaluation.robustness import attacked_auroc
 from amiss.methods.council import Council
 from amiss.protocols.one_vs_rest import OneVsRest, entire
 from amiss.scores.council import CouncilScorer
@@ -47,8 +48,6 @@ def settings(name: str, dataset: str) -> Method:
 
 def attacked(scorer: Scorer, task: OneVsRest, seed: int) -> list[dict[str, float]]:
     """AUROC by epsilon where the score of the normal test images is attacked."""
-    from amiss.evaluation.robustness import attacked_auroc
-
     rows = attacked_auroc(scorer, task.test, task.labels, EPS, seed=seed)
     return [{"eps": found.eps, "auroc": found.auroc} for found in rows]
 

@@ -119,3 +119,34 @@ def test_wrong_calls_are_refused(amiss, model, labelled, photos, tmp_path):
     called = amiss("evaluate", model, photos)
     assert called.err.splitlines()[-1].startswith(f"amiss: {photos} lists no anomalous images")
     assert taken.read_text() == "old"
+
+
+def test_attacked_normal_images_lower_the_auroc(amiss, model, labelled, tmp_path):
+    out = tmp_path / "result.json"
+    words = ("--normal", labelled / "good", "--anomalous", labelled / "noisy", "-o", out, "-q")
+    called = amiss("evaluate", model, *words, "--attack", "0,0.02,0.4")
+    assert called.code == 0
+    result = json.loads(out.read_text())
+    clean, near, far = result["attacked"]
+    assert [row["eps"] for row in result["attacked"]] == [0, 0.02, 0.4]
+    assert clean["auroc"] == result["image_AUROC"]
+    assert clean["raised"] == 0 < near["raised"] < far["raised"]
+    assert far["auroc"] < near["auroc"] <= clean["auroc"]
+    assert f"AUROC with normal images attacked within 0.4: {far['auroc']:.4f}" in called.out
+    assert result["marked"] is False
+
+
+def test_a_part_of_the_score_is_attacked_by_name(amiss, model, labelled):
+    words = ("--normal", labelled / "good", "--anomalous", labelled / "noisy", "-q")
+    called = amiss("evaluate", model, *words, "--attack", "0.1", "--attack-term", "score")
+    assert "AUROC of score with normal images attacked within 0.1" in called.out
+    wrong = amiss("evaluate", model, *words, "--attack", "0.1", "--attack-term", "grad")
+    assert (wrong.code, wrong.complaint) == (2, "KNNScorer has no term 'grad': choose from score")
+    alone = amiss("evaluate", model, *words, "--attack-term", "score")
+    assert (alone.code, alone.complaint) == (2, "--attack-term names what is attacked: give --attack EPS too")
+    high = amiss("evaluate", model, *words, "--attack", "1.5")
+    assert high.code == 2
+    assert "eps" in high.complaint
+    bad = amiss("evaluate", model, *words, "--attack", "far")
+    wanted = "give numbers from 0 to 1 with commas, such as 0.05,0.1"
+    assert (bad.code, bad.complaint) == (2, f"--attack 'far' is not accepted: {wanted}")

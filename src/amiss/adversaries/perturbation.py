@@ -43,8 +43,8 @@ class Linf:
         step = 2.5 * self.eps / self.steps if self.step is None else self.step
         delta = torch.empty_like(x).uniform_(-self.eps, self.eps)
         for _ in range(self.steps):
-            delta += step * gradient(objective, (x + delta).clamp(0, 1)).sign()
-            delta.clamp_(-self.eps, self.eps)
+            ascent = gradient(objective, (x + delta).clamp_(0, 1)).sign()
+            delta.add_(ascent, alpha=step).clamp_(-self.eps, self.eps)
         return (x + delta).clamp(0, 1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -21,13 +21,14 @@ from amiss.cli.outputs import require_writable
 from amiss.cli.values import Given
 from amiss.contracts import InputError, Progress
 from amiss.data.atomic import write_atomic
-from amiss.data.images import Skipped
+from amiss.data.images import Images, Skipped
 from amiss.data.listing import FileSource, list_images
 from amiss.data.store import OnBad
 from amiss.detector import Detector
 from amiss.evaluation.metrics import Threshold
 from amiss.evaluation.result import Json, Result
 from amiss.evaluation.result import evaluate as measure
+from amiss.evaluation.robustness import Attacked, attacked_auroc
 from amiss.protocols.labels import Labels
 
 
@@ -49,6 +50,10 @@ class EvaluateOptions:
     """Decide at another false-alarm rate than the model's, from its calibration scores."""
     threshold: Annotated[Given | None, arg(metavar="SCORE", help_behavior_hint="")] = None
     """Decide at a threshold set by hand: images that score above it are labelled 1."""
+    attack: Annotated[str | None, arg(metavar="EPS,EPS", help_behavior_hint="")] = None
+    """Measure again with the normal images changed by at most EPS (white is 1) so that they score higher."""
+    attack_term: Annotated[str | None, arg(metavar="PART", help_behavior_hint="")] = None
+    """Attack and measure a part of the score instead of the score."""
     on_bad: OnBad = "stop"
     """What to do with a file that cannot be read: stop and name it, or skip and list it."""
     overwrite: bool = False
@@ -62,26 +67,30 @@ class EvaluateOptions:
 def main(arguments: Sequence[str]) -> int:
     """Measure a model on labelled images."""
     options = parse(EvaluateOptions, arguments, "evaluate")
+    radii = _radii(options)
     if options.out is not None:
         require_writable(options.out, overwrite=options.overwrite)
     detector = load_deciding(options.model, fpr=options.fpr, threshold=options.threshold, device=options.device)
     sources = _sources(options)
     skipped: list[Skipped] = []
     with reporting(quiet=options.quiet) as reporter:
-        tables = [_scored(detector, source, what, options, reporter, skipped) for what, source in sources.items()]
+        seen: list[NDArray[np.generic]] = []  # pixels, kept for the attack alone
+        tables = [_scored(detector, source, what, options, reporter, skipped, seen) for what, source in sources.items()]
+        table = concatenate(tables)
+        labels = np.repeat([0, 1], [len(part) for part in tables])
+        test = Labels(labels)
+        attacked = _attacked(detector, seen, test, radii, options, reporter)
     note(*skipped_lines(skipped))
-    table = concatenate(tables)
-    labels = np.repeat([0, 1], [len(part) for part in tables])
     threshold = detector.threshold_
     found = measure(
         table.pred_score,
-        Labels(labels),
+        test,
         terms=table.terms,
         threshold=None if threshold is None else Threshold(threshold, "the model's own"),
     )
-    result(*_report(found, detector, table, labels))
+    result(*_report(found, detector, table, labels), *_attack_lines(attacked, options))
     if options.out is not None:
-        _write(options, found, detector, table, labels, skipped)
+        _write(options, found, detector, table, labels, skipped, attacked)
     return 0
 
 
@@ -114,6 +123,7 @@ def _scored(
     options: EvaluateOptions,
     progress: Progress,
     skipped: list[Skipped],
+    seen: list[NDArray[np.generic]],
 ) -> ScoreTable:
     found = []
     for table, chunk in detector.score_stream(
@@ -122,9 +132,49 @@ def _scored(
         skipped += chunk.skipped
         if len(table):
             found.append(table)
+        if options.attack and len(table):
+            seen.append(chunk.pixels.numpy())
     if not found:
         raise InputError(f"none of the {what} images could be read: {skipped[0].reason}")
     return concatenate(found)
+
+
+def _radii(options: EvaluateOptions) -> list[float]:
+    """Radii of the attack; raises InputError for what is no list of numbers."""
+    if options.attack is None:
+        if options.attack_term is not None:
+            raise InputError("--attack-term names what is attacked: give --attack EPS too")
+        return []
+    try:
+        return [float(word) for word in options.attack.split(",")]
+    except ValueError as error:
+        raise InputError(
+            f"--attack {options.attack!r} is not accepted: give numbers from 0 to 1 with commas, such as 0.05,0.1"
+        ) from error
+
+
+def _attacked(
+    detector: Detector,
+    seen: list[NDArray[np.generic]],
+    labels: Labels,
+    radii: Sequence[float],
+    options: EvaluateOptions,
+    progress: Progress,
+) -> list[Attacked]:
+    """AUROC for each radius; the images are normal ones, then anomalous ones, as they were scored."""
+    if not radii:
+        return []
+    images = Images(np.concatenate(seen))
+    scorer, term = detector.artifact.scorer, options.attack_term
+    return attacked_auroc(scorer, images, labels, radii, term=term, progress=progress)
+
+
+def _attack_lines(attacked: list[Attacked], options: EvaluateOptions) -> list[str]:
+    what = "" if options.attack_term is None else f" of {options.attack_term}"
+    return [
+        f"AUROC{what} with normal images attacked within {row.eps:g}: {row.auroc:.4f} (scores rise by {row.raised:.4g})"
+        for row in attacked
+    ]
 
 
 def _report(found: Result, detector: Detector, table: ScoreTable, labels: NDArray[np.int64]) -> list[str]:
@@ -170,6 +220,7 @@ def _write(
     table: ScoreTable,
     labels: NDArray[np.int64],
     skipped: Sequence[Skipped],
+    attacked: Sequence[Attacked],
 ) -> None:
     calibration = detector.calibration
     decided = table.pred_label
@@ -184,6 +235,8 @@ def _write(
         "false_alarm_rate": None if decided is None else float(decided[labels == 0].mean()),
         "detection_rate": None if decided is None else float(decided[labels == 1].mean()),
         "skipped": [list(bad) for bad in skipped],
+        **({"attacked": [asdict(row) for row in attacked]} if attacked else {}),
+        **({"attacked_part": options.attack_term} if options.attack_term else {}),
     }
     assert options.out is not None
     text = json.dumps(values, indent=2) + "\n"

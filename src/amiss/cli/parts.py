@@ -101,8 +101,10 @@ def _one(
 
 def _fields(part: object) -> Iterator[tuple[str, object, dict[str, type | None]]]:
     """Name and value of each field, and the parts that it may hold by name, if there are several dataclasses."""
+    if not dataclasses.is_dataclass(part):
+        return
     hints = get_type_hints(type(part))
-    for field in dataclasses.fields(part):  # type: ignore[arg-type]  a dataclass
+    for field in dataclasses.fields(part):
         kinds = get_args(hints[field.name])
         parts = {_name(k): k for k in kinds if dataclasses.is_dataclass(k) and isinstance(k, type)}
         choices: dict[str, type | None] = {**parts, **({NONE: None} if type(None) in kinds else {})}

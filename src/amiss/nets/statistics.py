@@ -10,7 +10,7 @@ from torch import nn
 
 @contextmanager
 def held_statistics(*modules: nn.Module) -> Iterator[None]:
-    """Run modules that are in train mode as in eval mode: no batch moves their statistics, and gradients reach weights."""
+    """Run modules that train as in eval mode: no batch moves their statistics, and gradients reach their weights."""
     for module in modules:
         module.eval()
     try:
