@@ -13,6 +13,7 @@ TABLE: dict[str, float | int] = {
     "keep": 4,  # snapshots of a generator
     "d": 8,  # width of the latent code
     "breadth": 1 / 4,  # share of an MLP's published units; narrower sigmoids hardly learn in so few steps
+    "runs": 2,  # of the method that an ensemble averages
     "steps": 3,  # of gradient ascent
     "eps": 0.05,  # radius of an attack; under wider ones sigmoids need more steps than these to leave the mean image
     "n_critic": 1,  # steps of a critic for each of its generator

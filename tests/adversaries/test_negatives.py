@@ -23,6 +23,8 @@ def test_how_many_and_from_when_on() -> None:
     assert [part.count(32, elapsed) for elapsed in (0.0, 0.49, 0.5, 1.0)] == [0, 0, 3, 3]
     assert part.count(4, 0.5) == 1
     assert Decoded(portion=1.0, start=0.0).count(32, 0.0) == 32
+    assert Reconstructed(portion=1.0, start=0.0).count(32, 0.0) == 31  # the rest are normal images
+    assert (Decoded().count(1, 0.5), Reconstructed().count(1, 0.5)) == (1, 0)
 
 
 def test_the_papers_pair_is_an_image_beside_a_decoded_code_and_teaches_the_generator() -> None:

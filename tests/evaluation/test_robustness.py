@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,3 +156,12 @@ def test_weights_get_no_gradients(trained: Scorer) -> None:
     assert all(p.grad is None for p in trained.parameters())
     assert isinstance(trained, nn.Module)
     assert math.isfinite(sum(p.sum().item() for p in trained.parameters()))
+
+
+def test_the_example_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "robustness.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(example, "robustness.md", "exec"), {})
+    found = [[float(value) for value in line.split()] for line in capsys.readouterr().out.splitlines()]
+    assert [eps for eps, _, _ in found] == [0, 0.02, 0.05]
+    assert found[0][1] > found[1][1] > found[2][1]

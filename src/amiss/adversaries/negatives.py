@@ -36,7 +36,8 @@ class Negatives(ABC):
 
     def count(self, batch: int, elapsed: float) -> int:
         """How many of the images of a batch are spent at this share of training."""
-        return min(batch, max(1, round(self.portion * batch))) if elapsed >= self.start else 0
+        most = batch - 1 if self.replaces else batch  # at least one normal image stays
+        return min(most, max(1, round(self.portion * batch))) if elapsed >= self.start else 0
 
 
 def _check(part: Negatives) -> None:

@@ -193,6 +193,7 @@ def _options_of(part: type, prefix: str, value: object = None) -> dict[str, _Opt
         name = f"--{prefix}{f.name.replace('_', '-')}"
         members = _members(getattr(value, f.name, None))
         if members:
+            found[name] = _Option(name)
             for suffix, member in members:
                 found |= _options_of(type(member), f"{name[2:]}{suffix}.", member)
             continue

@@ -24,7 +24,7 @@ CRITIC = (128, 256, 512)
 HIDDEN, GRID = 432, 4
 """Units between the critic's two linear layers at width 1; side of the grid that the first of them sees."""
 
-FLOOR = 8
+FLOOR = 16
 """Fewest channels of a layer, at any width."""
 
 

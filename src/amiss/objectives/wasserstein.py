@@ -28,6 +28,6 @@ def pixel_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor
 def _slopes(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
     """Gradients (B, C, H, W) of the critic at random points between images."""
     share = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
-    between = torch.lerp(real.detach(), fake.detach(), share).requires_grad_()
+    between = (real + share * (fake - real)).detach().requires_grad_()
     (slopes,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     return slopes
