@@ -158,5 +158,5 @@ TABLES: dict[str, Table] = {
     for name, entries in PAGES.items()
 } | {
     "papers": (partial(table, EVERY, standing=False), ["README.md"]),
-    "attacked": (attacked, ["docs/robustness.md", "docs/methods/arae.md"]),
+    "attacked": (attacked, ["docs/robustness.md"]),
 }
