@@ -28,7 +28,7 @@ lint: $(VENV)/.lint  ## format, style, types, layers, tables
 core: $(VENV)/.core  ## every module imports with nothing but the core dependencies
 	$(BIN)/python scripts/import_all.py
 
-BENCH := gradcon_ratios gradcon_exactness false_alarms kill_resume decode_memory
+BENCH := gradcon_ratios gradcon_exactness arae_ratios false_alarms kill_resume decode_memory
 
 bench: $(VENV)/.test  ## measured ratios, exactness, false alarms, kills, memory; see benchmarks/README.md
 	@failed=; for name in $(BENCH); do \
@@ -38,7 +38,10 @@ bench: $(VENV)/.test  ## measured ratios, exactness, false alarms, kills, memory
 mutants: $(VENV)/.test  ## every committed mutant must be killed by a test
 	$(BIN)/python benchmarks/mutants.py
 
-results: $(VENV)/.test  ## the runs behind the AUROC table, resumable; needs the official files in AMISS_DATA
+results: $(VENV)/.test  ## the runs behind the tables of results, resumable; needs the official files in AMISS_DATA
+	$(BIN)/python benchmarks/papers_short.py
+	$(BIN)/python benchmarks/history_short.py
+	$(BIN)/python benchmarks/stabilise.py
 	$(BIN)/python benchmarks/gradcon_short.py
 
 docs: $(VENV)/.core  ## write the tables of docs/ from the committed results

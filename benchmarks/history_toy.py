@@ -89,7 +89,7 @@ def detector(g: Column, history: History, steps: int) -> Column:
     adam = torch.optim.Adam(d_tv.parameters(), 1e-3)
     for step in range(steps):
         adam.param_groups[0]["lr"] = 1e-3 * (1 - 0.9 * step / steps)
-        past = history.sample(g, torch.randn(256, 1), 16)
+        past = history.sample(g, torch.randn(256, 1), 4)
         descend(bounded_difference(d_tv(torch.randn(256, 1)), d_tv(past), LAM).mean(), adam)
     return d_tv
 

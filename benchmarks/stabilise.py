@@ -18,8 +18,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cells import ROOT, Cell, Row, held_apart, measured, work
-
 from amiss.contracts import Method
 from amiss.data.sets import load
 from amiss.engine.progress import Reporter
@@ -28,6 +26,7 @@ from amiss.methods.averaged import Averaged
 from amiss.methods.ensemble import Ensemble
 from amiss.methods.gradcon import GradCon
 from amiss.protocols.one_vs_rest import balanced
+from cells import ROOT, Cell, Row, held_apart, measured, work
 
 EPOCHS = 30
 RUNS = 3

@@ -133,7 +133,9 @@ def test_a_criterion_without_the_wish_for_held_out_images_is_not_asked():
 def test_a_finished_member_is_left_alone():
     alone = fitted(THREE[:1])[1].members.each[0].state_dict()
     among = fitted()[1].members.each[0].state_dict()
-    assert {name: value.item() for name, value in among.items()} == {name: value.item() for name, value in alone.items()}
+    assert {name: value.item() for name, value in among.items()} == {
+        name: value.item() for name, value in alone.items()
+    }
 
 
 def test_members_see_the_time_of_their_own_phases():

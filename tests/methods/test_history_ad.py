@@ -251,8 +251,10 @@ def test_settings_of_the_paper() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [{"alpha": -0.1}, {"alpha": 3.5}, {"beta": -1.0}, {"lam": -1.0}, {"epochs": 0}, {"n_critic": 0}, {"keep": 0}]
-    + [{"few": 0}, {"saves": 0}, {"width": 0.0}, {"z": 0}, {"lr": 0.0}, {"tv_lr": 0.0}, {"spread": float("inf")}],
+    [
+        *({"alpha": -0.1}, {"alpha": 3.5}, {"beta": -1.0}, {"lam": -1.0}, {"epochs": 0}, {"n_critic": 0}, {"keep": 0}),
+        *({"few": 0}, {"saves": 0}, {"width": 0.0}, {"z": 0}, {"lr": 0.0}, {"tv_lr": 0.0}, {"spread": float("inf")}),
+    ],
 )
 def test_settings_out_of_range_are_refused_by_name(bad: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(bad))):

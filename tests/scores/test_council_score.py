@@ -43,7 +43,10 @@ def council(combine: Fisher | Stouffer | Minimum) -> CouncilScorer:
 
 def images() -> Tensor:
     torch.manual_seed(1)
-    return torch.rand(8, 1, 4, 4, dtype=torch.float64) * torch.linspace(0.2, 1, 8, dtype=torch.float64)[:, None, None, None]
+    return (
+        torch.rand(8, 1, 4, 4, dtype=torch.float64)
+        * torch.linspace(0.2, 1, 8, dtype=torch.float64)[:, None, None, None]
+    )
 
 
 def tails(x: Tensor) -> list[list[float]]:

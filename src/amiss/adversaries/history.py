@@ -63,7 +63,7 @@ class WeightAverage(nn.Module):
             return
         self.total += weight
         for mean, now in zip(self.net.parameters(), net.parameters(), strict=True):
-            mean += (now - mean) * (weight / self.total)
+            mean.add_((now - mean) * (weight / self.total))
 
 
 class History(nn.Module):
@@ -101,7 +101,7 @@ class History(nn.Module):
 
     def _state(self, generator: nn.Module, i: Tensor, z: Tensor) -> Tensor:
         named = list(_memory(generator))
-        values = self.states[i].split([value.numel() for _, value in named])
+        values = torch.split(self.states[i], [value.numel() for _, value in named])
         state = {name: value.view(like.shape) for (name, like), value in zip(named, values, strict=True)}
         return functional_call(generator, state, (z,))
 

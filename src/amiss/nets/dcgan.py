@@ -6,6 +6,8 @@ The paper gives the kinds of layers and about five million parameters each, no m
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -89,7 +91,7 @@ class PoolingCritic(nn.Module):
         channels = (spec.channels, *(scaled(c, width) for c in CRITIC))
         layers: list[nn.Module] = []
         side = spec.height
-        for c_in, c_out in zip(channels, channels[1:], strict=False):
+        for c_in, c_out in pairwise(channels):
             layers += [
                 nn.Conv2d(c_in, c_out, 3, padding=1),
                 nn.LeakyReLU(SLOPE),
