@@ -1,4 +1,4 @@
-"""Does an ensemble or weight averaging make GradCon steadier? CIFAR-10 car and plane, 20 epochs, five seeds.
+"""Does an ensemble or averaging make GradCon steadier, and a two-sided score kNN better? CIFAR-10 car and plane, 20 epochs, five seeds.
 
     AMISS_DATA=DIR python benchmarks/stabilise.py [WORD ...] [--part 1/2] [--out results/stabilise.jsonl]
 
@@ -10,7 +10,7 @@ of each, so no further fit is needed for them. An averaged run starts from the w
 the same images in the same order: it is that very run, averaged over its second half instead of selected. In all 40
 fits of GradCon (5 seeds x 2 classes x (3 + 1)), a minute or two each.
 
-Besides what every row has: `dataset`, `class`, `method` (ensemble or averaged), `seed`, `protocol`, `image_AUROC`,
+Besides what every row has: `dataset`, `class`, `method` (ensemble, averaged or typical, which is kNN made two-sided), `seed`, `protocol`, `image_AUROC`,
 `terms_auroc`, and `selected_epochs`, the epoch that each run's held-out loss chose; empty where nothing is selected.
 """
 
@@ -25,6 +25,8 @@ from amiss.engine.workdir import Record
 from amiss.methods.averaged import Averaged
 from amiss.methods.ensemble import Ensemble
 from amiss.methods.gradcon import GradCon
+from amiss.methods.knn import KNN
+from amiss.methods.typical import Typical
 from amiss.protocols.one_vs_rest import balanced
 from cells import ROOT, Cell, Row, held_apart, measured, work
 
@@ -36,14 +38,14 @@ CLASSES = {"car": 1, "plane": 0}
 
 def cells() -> list[Cell]:
     """Data set, normal class, method, seed; seed by seed, so that what is there compares."""
-    return [
-        ("cifar-10", name, method, seed) for name in CLASSES for seed in SEEDS for method in ("ensemble", "averaged")
-    ]
+    methods = ("typical", "ensemble", "averaged")
+    return [("cifar-10", name, method, seed) for name in CLASSES for seed in SEEDS for method in methods]
 
 
 def settings(name: str) -> Method:
     member = GradCon(epochs=EPOCHS)
-    return {"ensemble": Ensemble(member, runs=RUNS), "averaged": Averaged(member)}[name]
+    made = {"ensemble": Ensemble(member, runs=RUNS), "averaged": Averaged(member), "typical": Typical(KNN())}
+    return made[name]
 
 
 def run(cell: Cell, workdir: Path, reporter: Reporter) -> list[Row]:

@@ -11,4 +11,8 @@ def total_variation(x: Tensor) -> Tensor:
     A side of one pixel has no neighbours and adds 0.
     """
     down, across = x.diff(dim=2), x.diff(dim=3)
-    return sum((d.abs().flatten(1).mean(1) for d in (down, across) if d.shape[2] and d.shape[3]), x.new_zeros(len(x)))
+    total = x.new_zeros(x.shape[0])
+    for d in (down, across):
+        if d.shape[2] and d.shape[3]:
+            total = total + d.abs().flatten(1).mean(1)
+    return total

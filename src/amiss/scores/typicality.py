@@ -59,8 +59,7 @@ class Typicality(Scorer):
     def terms(self, x: Tensor) -> dict[str, Tensor]:
         """The wrapped terms, and A, which is the squared number of standard deviations from the mean; each (B,)."""
         terms = self.scorer.terms(x)
-        score = sum((weight * terms[name] for name, weight in self.scorer.weights.items()), x.new_zeros(x.shape[0]))
-        return {**terms, "A": self.distance(score)}
+        return {**terms, "A": self.distance(_weighted(terms, self.scorer.weights))}
 
     def distance(self, score: Tensor) -> Tensor:
         """A of scores (B,): minus twice the log density of a Gaussian, up to a constant.  (Eq. 6)"""
@@ -68,5 +67,9 @@ class Typicality(Scorer):
 
     def forward(self, x: Tensor) -> Tensor:
         """A, or the weighted terms, (B,)."""
-        terms = self.terms(x)
-        return torch.stack([weight * terms[name] for name, weight in self.weights.items()]).sum(0)
+        return _weighted(self.terms(x), self.weights)
+
+
+def _weighted(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """Weighted sum (B,) of terms."""
+    return torch.stack([weight * terms[name] for name, weight in weights.items()]).sum(0)
