@@ -1,17 +1,18 @@
-"""Does an ensemble or averaging make GradCon steadier, and a two-sided score kNN better? CIFAR-10 car and plane, 20 epochs, five seeds.
+"""Does an ensemble or averaging make GradCon steadier, and a two-sided score kNN better? CIFAR-10, five seeds.
 
     AMISS_DATA=DIR python benchmarks/stabilise.py [WORD ...] [--part 1/2] [--out results/stabilise.jsonl]
 
-One line of JSON per cell (data set, class, method, seed), resumable. Balanced protocol of GradCon, a tenth of the
-training images held out, images at their own 32 x 32 (the paper resizes to 28). Labels are used for the metric alone.
+One line of JSON per cell (data set, class, method, seed), resumable. Classes car and plane, GradCon for 20 epochs,
+balanced protocol of GradCon, a tenth of the training images held out, images at their own 32 x 32 (the paper resizes
+to 28). Labels are used for the metric alone.
 
 Each ensemble is three fits, and its terms `member.1` to `member.3` are the single runs: `terms_auroc` holds the AUROC
 of each, so no further fit is needed for them. An averaged run starts from the weights of the first of them, and sees
 the same images in the same order: it is that very run, averaged over its second half instead of selected. In all 40
-fits of GradCon (5 seeds x 2 classes x (3 + 1)), a minute or two each.
+fits of GradCon (5 seeds x 2 classes x (3 + 1)), a minute or two each. `typical` is kNN, made two-sided.
 
-Besides what every row has: `dataset`, `class`, `method` (ensemble, averaged or typical, which is kNN made two-sided), `seed`, `protocol`, `image_AUROC`,
-`terms_auroc`, and `selected_epochs`, the epoch that each run's held-out loss chose; empty where nothing is selected.
+Besides what every row has: `selected_epochs`, the epoch that each run's held-out loss chose; empty where nothing is
+selected.
 """
 
 from __future__ import annotations

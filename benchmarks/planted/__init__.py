@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Mutant:
-    """One fault: a file under src/amiss, texts that stand there once and what replaces them, and the tests that fail."""
+    """One fault: a file under src/amiss, texts that stand there once, what replaces them, and tests that must fail."""
 
     name: str
     file: str

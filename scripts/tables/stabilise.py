@@ -53,8 +53,8 @@ def stabilised() -> str:
         return "\n".join([*lines, "", "No results are committed yet."])
     text = (
         f"AUROC of GradCon at 20 epochs, balanced test set, images at 32 x 32: mean, standard deviation and range over "
-        f"seeds {seeds_of(used)}. A single run keeps the epoch with the lowest loss of held-out normals. Averaged weights "
-        f"against the same run with that selection: {', '.join(paired)}. {provenance(used, NAME)}"
+        f"seeds {seeds_of(used)}. A single run keeps the epoch with the lowest loss of held-out normals. Averaged "
+        f"weights against the same run with that selection: {', '.join(paired)}. {provenance(used, NAME)}"
     )
     return "\n".join([*lines, "", text])
 
