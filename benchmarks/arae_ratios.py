@@ -11,11 +11,7 @@ load on the machine falls on all of them; ratios are of medians, one thread.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,10 +19,10 @@ import torch
 from torch import Tensor
 
 from amiss.adversaries.perturbation import Linf
-from amiss.artifact.file import versions
 from amiss.contracts import ImageSpec
 from amiss.engine.runtime import keep_workspace, place
 from amiss.methods.arae import ARAE, PLAIN, ARAELearner
+from ratios import Variants, medians, record, repeated, report
 
 SPEC, BATCH = ImageSpec(1, 28, 28), 128
 ATTACK = Linf(0.2, steps=40)
@@ -57,7 +53,7 @@ def naive(made: ARAELearner, x: Tensor, *, recompute: bool) -> Tensor:
     return (x + delta).clamp(0, 1)
 
 
-def variants() -> dict[str, tuple[Callable[[], object], int]]:
+def variants() -> Variants:
     """What is timed, and how often one turn repeats it."""
     arae = learner(replace(ARAE(), adversary=ATTACK, lr=1e-3))
     plain = learner(replace(PLAIN, lr=1e-3))
@@ -66,27 +62,12 @@ def variants() -> dict[str, tuple[Callable[[], object], int]]:
     target, frozen = arae.hp.target, arae.frozen
     assert frozen is not None
     return {
-        "plain step": (lambda: plain.step(x), 20),
-        "attack": (lambda: ATTACK(target.objective(frozen, x), x), 2),
-        "naive attack": (lambda: naive(arae, x, recompute=False), 2),
-        "naive attack, clean code recomputed": (lambda: naive(arae, x, recompute=True), 2),
-        "step": (lambda: arae.step(x), 2),
+        "plain step": repeated(lambda: plain.step(x), 20),
+        "attack": repeated(lambda: ATTACK(target.objective(frozen, x), x), 2),
+        "naive attack": repeated(lambda: naive(arae, x, recompute=False), 2),
+        "naive attack, clean code recomputed": repeated(lambda: naive(arae, x, recompute=True), 2),
+        "step": repeated(lambda: arae.step(x), 2),
     }
-
-
-def medians(rounds: int) -> dict[str, float]:
-    """Median seconds of each variant over interleaved rounds, after a warm-up."""
-    runs = variants()
-    for run, _ in runs.values():
-        run()
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, (run, times) in runs.items():
-            started = time.perf_counter()
-            for _ in range(times):
-                run()
-            seconds[name].append((time.perf_counter() - started) / times)
-    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 def main() -> None:
@@ -98,25 +79,17 @@ def main() -> None:
     torch.set_num_threads(1)
     before = os.getloadavg()[0]
     print(f"ARAE at 28x28x1, batch {BATCH}, {ATTACK.steps} steps, {args.rounds} rounds, 1 thread, load {before:.2f}")
-    t = medians(args.rounds)
+    t = medians(variants(), args.rounds)
     again = t["naive attack, clean code recomputed"] / t["attack"]
     found = [
         ("attack: times faster than naive", t["naive attack"] / t["attack"], ">=", 1.45),
         ("attack: times faster than naive that recomputes the clean code", again, ">=", 1.45),
         ("whole step: times the plain autoencoder's step", t["step"] / t["plain step"], "<=", 15.5),
     ]
-    for what, ratio, sign, goal in found:
-        met = ratio <= goal if sign == "<=" else ratio >= goal
-        print(f"{what:<64} {ratio:6.2f}   goal {sign} {goal:<5} {'met' if met else 'MISSED'}")
+    report(found)
     print("milliseconds: " + ", ".join(f"{name} {1e3 * seconds:.1f}" for name, seconds in t.items()))
-    after = os.getloadavg()[0]
     if args.output:
-        ratios = [
-            {"what": what, "ratio": round(ratio, 3), "goal": f"{sign} {goal}"} for what, ratio, sign, goal in found
-        ]
-        record = {"ratios": ratios, "median seconds": t, "load": [before, after], "versions": versions()}
-        with args.output.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        record(args.output, found, t, before)
 
 
 if __name__ == "__main__":

@@ -49,8 +49,10 @@ def one_at_a_time(learner: GradConLearner, x: Tensor) -> Tensor:
     for image in x:
         z, _ = learner.ae.encode(image[None])
         error = learner.error(image[None], learner.ae.decoder(z)).sum()
-        gradients = torch.autograd.grad(error, learner.weights)
-        rows.append([(g * r).sum() / (g.norm() * r.norm()) for g, r in zip(gradients, learner.reference, strict=True)])
+        gradients = torch.autograd.grad(error, learner.direction.weights)
+        rows.append(
+            [(g * r).sum() / (g.norm() * r.norm()) for g, r in zip(gradients, learner.direction.mean, strict=True)]
+        )
     return torch.tensor(rows, dtype=x.dtype)
 
 
@@ -58,7 +60,7 @@ def batched(learner: GradConLearner, x: Tensor) -> Tensor:
     """Cosines (N, 4) as the scorer takes them."""
     with torch.no_grad():
         z, _ = learner.ae.encode(x)
-        cosines = gradient_cosines(learner.ae.decoder, z, x, learner.error, list(learner.reference))[1]
+        cosines = gradient_cosines(learner.ae.decoder, z, x, learner.error, list(learner.direction.mean))[1]
     return torch.stack(cosines, 1)
 
 

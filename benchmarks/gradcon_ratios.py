@@ -8,26 +8,21 @@ All variants take turns within each round, so that a load on the machine falls o
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from amiss.artifact.file import versions
 from amiss.contracts import ImageSpec
 from amiss.engine.descend import descend
 from amiss.engine.runtime import keep_workspace, place
 from amiss.methods.gradcon import GradCon, GradConLearner
 from amiss.objectives.gradients import transposed_layers, upsample
+from ratios import Variants, medians, record, repeated, report
 
 SPEC = ImageSpec(1, 28, 28)
 MICRO_BATCH = 64
-Variants = dict[str, tuple[Callable[[], object], int]]
 
 
 def trained(alpha: float) -> tuple[GradConLearner, Tensor]:
@@ -51,7 +46,7 @@ def loop(learner: GradConLearner, x: Tensor) -> list[Tensor]:
         error.backward()
         cosines = [
             torch.nn.functional.cosine_similarity(w.grad.flatten(), r.flatten(), dim=0)
-            for w, r in zip(learner.weights, learner.reference, strict=True)
+            for w, r in zip(learner.direction.weights, learner.direction.mean, strict=True)
         ]
         scores.append(error.detach() - 0.12 * torch.stack(cosines).mean())
     return scores
@@ -93,27 +88,7 @@ def training_variants() -> Variants:
     def plain_step() -> None:
         descend(torch.nn.functional.mse_loss(plain.ae(batch), batch), plain.adam)
 
-    def steps(step: Callable[[], object]) -> Callable[[], None]:
-        def run() -> None:
-            for _ in range(8):
-                step()
-
-        return run
-
-    return {"gradcon": (steps(lambda: constrained.step(batch)), 8), "plain": (steps(plain_step), 8)}
-
-
-def medians(variants: Variants, rounds: int) -> dict[str, float]:
-    """Median seconds per item of each variant over interleaved rounds, after a warm-up."""
-    for run, _ in variants.values():
-        run()
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for _ in range(rounds):
-        for name, (run, items) in variants.items():
-            started = time.perf_counter()
-            run()
-            seconds[name].append((time.perf_counter() - started) / items)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return {"gradcon": repeated(lambda: constrained.step(batch), 8), "plain": repeated(plain_step, 8)}
 
 
 def main() -> None:
@@ -134,9 +109,7 @@ def main() -> None:
         ("scoring, 2 threads: times faster than one at a time", two["loop"] / two["gradcon"], ">=", 16.0),
         ("training step, 2 threads, batch 64: times the plain step", step["gradcon"] / step["plain"], "<=", 2.1),
     ]
-    for what, ratio, sign, goal in found:
-        met = ratio <= goal if sign == "<=" else ratio >= goal
-        print(f"{what:<58} {ratio:6.2f}   goal {sign} {goal:<5} {'met' if met else 'MISSED'}")
+    report(found)
     for threads, t in ((1, one), (2, two)):
         speeds = ", ".join(f"{name} {1 / seconds:,.0f}" for name, seconds in t.items())
         print(f"images per second, {threads} thread(s): {speeds}")
@@ -144,13 +117,7 @@ def main() -> None:
     milliseconds = ", ".join(f"{name} {1e3 * seconds:.1f}" for name, seconds in step.items())
     print(f"milliseconds a step: {milliseconds}; load after: {after:.2f}")
     if args.output:
-        ratios = [
-            {"what": what, "ratio": round(ratio, 3), "goal": f"{sign} {goal}"} for what, ratio, sign, goal in found
-        ]
-        seconds = {"scoring, 1 thread": one, "scoring, 2 threads": two, "training, 2 threads": step}
-        record = {"ratios": ratios, "median seconds per item": seconds, "load": [before, after], "versions": versions()}
-        with args.output.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        record(args.output, found, {"scoring, 1 thread": one, "scoring, 2 threads": two, "training": step}, before)
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ MUTANTS = [
     ),
     Mutant(
         "biases included in the training gradients",
-        GRADCON,
+        GRADIENTS,
         (
             (
-                "[layer.weight for layer in transposed_layers(self.ae.decoder)]",
-                "[p for layer in transposed_layers(self.ae.decoder) for p in (layer.weight, layer.bias)]",
+                "[layer.weight for layer in transposed_layers(decoder)]",
+                "[p for layer in transposed_layers(decoder) for p in (layer.weight, layer.bias)]",
             ),
         ),
         TEST_GRADCON,
@@ -50,24 +50,24 @@ MUTANTS = [
         (
             (
                 "        descend(self.objective(losses), self.adam)",
-                '        of_l = torch.autograd.grad(losses["recon"], self.weights, retain_graph=True)\n'
-                "        descend(self.objective(losses), self.adam)",
+                '        of_l = torch.autograd.grad(losses["recon"], self.direction.weights, retain_graph=True)\n'
+                "        descend(self.objective(losses), self.adam)\n"
+                "        for weight, gradient in zip(self.direction.weights, of_l, strict=True):\n"
+                "            weight.grad = gradient",
             ),
-            ("for mean, weight in zip(self.reference, self.weights,", "for mean, weight in zip(self.reference, of_l,"),
-            ("mean += (weight.grad - mean)", "mean += (weight - mean)"),
         ),
         TEST_GRADCON,
     ),
     Mutant(
         "reference with a decay instead of a mean",
-        GRADCON,
+        GRADIENTS,
         (("(weight.grad - mean) / self.iterations", "(weight.grad - mean) / 2"),),
         TEST_GRADCON,
     ),
     Mutant(
         "gradient loss already in the first iteration",
-        GRADCON,
-        (("and self.iterations > 0:", "and self.iterations >= 0:"),),
+        GRADIENTS,
+        (("if not self.iterations:", "if self.iterations < 0:"),),
         TEST_GRADCON,
     ),
     Mutant("beta is alpha", GRADCON, (("beta = 4 * self.hp.alpha", "beta = self.hp.alpha"),), TEST_GRADCON),

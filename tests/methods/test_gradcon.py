@@ -66,7 +66,7 @@ def test_training_is_the_papers_loop() -> None:
     reference, grad_losses = slow_training(slow, hp, data)
     assert "grad" not in losses[0]  # L_grad is left out in iteration 1
     torch.testing.assert_close([loss["grad"].item() for loss in losses[1:]], grad_losses, rtol=1e-9, atol=0)
-    for got, expected in zip(fast.reference, reference, strict=True):
+    for got, expected in zip(fast.direction.mean, reference, strict=True):
         torch.testing.assert_close(got.data, expected, rtol=1e-9, atol=1e-15)
     for got, expected in zip(fast.ae.parameters(), slow.parameters(), strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-12)
@@ -76,13 +76,13 @@ def test_training_is_the_papers_loop() -> None:
 def test_reference_is_the_mean_gradient_of_j_not_of_l() -> None:
     hp = GradCon(alpha=0.3)
     trained = learner(hp)
-    mean = [torch.zeros_like(w) for w in trained.weights]
+    mean = [torch.zeros_like(w) for w in trained.direction.weights]
     for k, x in enumerate(batches(4), start=1):
         recon = SquaredError()(x, trained.ae(x)).mean()
-        gradients = torch.autograd.grad(recon, trained.weights)
+        gradients = torch.autograd.grad(recon, trained.direction.weights)
         mean = [m + (g - m) / k for m, g in zip(mean, gradients, strict=True)]
         trained.step(x)
-    for of_j, of_l in zip(trained.reference, mean, strict=True):
+    for of_j, of_l in zip(trained.direction.mean, mean, strict=True):
         assert (of_j - of_l).norm() > 1e-3 * of_l.norm()
 
 
@@ -120,8 +120,9 @@ def test_score_is_recon_plus_four_alpha_times_the_gradient_loss() -> None:
     score, terms = scorer(x), scorer.terms(x)
     for j in range(len(x)):
         loss = F.mse_loss(trained.ae(x[j : j + 1]), x[j : j + 1])
-        gradients = torch.autograd.grad(loss, trained.weights)
-        cosines = [(g * r).sum() / (g.norm() * r.norm()) for g, r in zip(gradients, trained.reference, strict=True)]
+        gradients = torch.autograd.grad(loss, trained.direction.weights)
+        pairs = zip(gradients, trained.direction.mean, strict=True)
+        cosines = [(g * r).sum() / (g.norm() * r.norm()) for g, r in pairs]
         expected = loss - 4 * 0.05 * sum(cosines) / 4
         torch.testing.assert_close(score[j], expected.detach(), rtol=1e-12, atol=0)
         for i, cosine in enumerate(cosines, start=1):

@@ -50,7 +50,7 @@ def test_training_is_both_papers_loops_together() -> None:
         terms = [recon.item(), latent.item()]
         if past:
             cosines = []
-            for j, weight in enumerate(slow.weights):
+            for j, weight in enumerate(slow.direction.weights):
                 (g,) = torch.autograd.grad(recon, weight, create_graph=True)
                 mean = sum(step[j] for step in past) / len(past)
                 cosines.append((g * mean).sum() / (g.norm() * mean.norm()))
@@ -58,14 +58,14 @@ def test_training_is_both_papers_loops_together() -> None:
             terms.append(-(sum(cosines) / len(cosines)).item())
         adam.zero_grad()
         total.backward()
-        past.append([weight.grad.clone() for weight in slow.weights])
+        past.append([weight.grad.clone() for weight in slow.direction.weights])
         adam.step()
         torch.testing.assert_close([loss.item() for loss in losses.values()], terms, rtol=1e-9, atol=1e-14)
         found.append(terms)
     assert list(losses) == ["recon", "latent", "grad"]
     for got, expected in zip(fast.ae.parameters(), slow.ae.parameters(), strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-12)
-    for j, got in enumerate(fast.reference):
+    for j, got in enumerate(fast.direction.mean):
         torch.testing.assert_close(got.data, sum(step[j] for step in past) / len(past), rtol=1e-9, atol=1e-15)
     assert all(max(column) - min(column) > 1e-3 * abs(max(column)) for column in zip(*found[1:], strict=True))
 

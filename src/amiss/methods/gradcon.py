@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from math import inf
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from amiss.contracts import ImageSpec, InputError, Learner, Losses, Method, Phase, Scorer
 from amiss.engine.descend import descend
 from amiss.engine.settings import within
 from amiss.nets.conv_autoencoder import ConvAutoencoder, ConvVAE
-from amiss.objectives.gradients import misalignment, transposed_layers
+from amiss.objectives.gradients import Direction
 from amiss.objectives.reconstruction import CrossEntropy, ReconstructionLoss, SquaredError
 from amiss.scores.gradients import GradConScorer
 
@@ -61,7 +61,6 @@ class GradConLearner(Learner):
     """The autoencoder, and the mean over all iterations of the decoder's weight gradients of J."""
 
     held_out = True
-    iterations: Tensor
 
     def __init__(self, hp: GradCon, spec: ImageSpec) -> None:
         super().__init__()
@@ -69,9 +68,7 @@ class GradConLearner(Learner):
         self.ae = ConvVAE(spec) if hp.variational else ConvAutoencoder(spec)
         self.error: ReconstructionLoss = CrossEntropy() if hp.variational else SquaredError()
         self.adam = torch.optim.Adam(self.ae.parameters(), lr=hp.lr)
-        self.weights = [layer.weight for layer in transposed_layers(self.ae.decoder)]  # weights only, decoder only
-        self.reference = nn.ParameterList(nn.Parameter(torch.zeros_like(w), requires_grad=False) for w in self.weights)
-        self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
+        self.direction = Direction(self.ae.decoder)
 
     def phases(self) -> Iterator[Phase]:
         """One phase: the whole objective from the first step on."""
@@ -81,9 +78,9 @@ class GradConLearner(Learner):
         """L, Omega and L_grad of a batch (B, C, H, W), scalars."""
         z, omega = self.ae.encode(x)
         losses = {"recon": self.error(x, self.ae.decoder(z)).mean(), "latent": omega.mean()}
-        if self.hp.alpha and self.iterations > 0:  # L_grad is left out in the first iteration
-            gradients = torch.autograd.grad(losses["recon"], self.weights, create_graph=create_graph, retain_graph=True)
-            losses["grad"] = misalignment(gradients, list(self.reference))  # Eq. 6
+        grad = self.direction.misalignment(losses["recon"], create_graph) if self.hp.alpha else None  # Eq. 6
+        if grad is not None:  # L_grad is left out in the first iteration
+            losses["grad"] = grad
         return losses
 
     def objective(self, losses: Losses) -> Tensor:
@@ -95,10 +92,7 @@ class GradConLearner(Learner):
         """Descend J, then take its gradient into the reference."""
         losses = self.losses(x, create_graph=True)
         descend(self.objective(losses), self.adam)
-        self.iterations += 1
-        with torch.no_grad():
-            for mean, weight in zip(self.reference, self.weights, strict=True):
-                mean += (weight.grad - mean) / self.iterations  # the mean of all gradients of J so far
+        self.direction.update()
         return losses
 
     def criterion(self, x: Tensor) -> Tensor:
@@ -112,4 +106,4 @@ class GradConLearner(Learner):
     def scorer(self) -> Scorer:
         """L + beta L_grad of each image alone."""
         beta = 4 * self.hp.alpha if self.hp.beta is None else self.hp.beta
-        return GradConScorer(self.ae, self.error, list(self.reference), beta)
+        return GradConScorer(self.ae, self.error, list(self.direction.mean), beta)

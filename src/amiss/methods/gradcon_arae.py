@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import inf
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from amiss.adversaries.noise import Clean, Noise
 from amiss.adversaries.perturbation import L2, Linf
@@ -21,7 +21,7 @@ from amiss.contracts import ImageSpec, InputError, Learner, Losses, Method, Phas
 from amiss.engine.descend import descend
 from amiss.engine.settings import within
 from amiss.nets.conv_autoencoder import ConvAutoencoder
-from amiss.objectives.gradients import misalignment, transposed_layers
+from amiss.objectives.gradients import Direction
 from amiss.objectives.latent import LatentShift, mean_square
 from amiss.objectives.reconstruction import SquaredError
 from amiss.scores.gradients import GradConScorer
@@ -61,7 +61,6 @@ class GradConARAELearner(Learner):
     """The autoencoder, and the mean over all iterations of the decoder's weight gradients of J."""
 
     held_out = True
-    iterations: Tensor
 
     def __init__(self, hp: GradConARAE, spec: ImageSpec) -> None:
         super().__init__()
@@ -69,9 +68,7 @@ class GradConARAELearner(Learner):
         self.ae = ConvAutoencoder(spec)
         self.error = SquaredError()
         self.adam = torch.optim.Adam(self.ae.parameters(), lr=hp.lr)
-        self.weights = [layer.weight for layer in transposed_layers(self.ae.decoder)]  # weights only, decoder only
-        self.reference = nn.ParameterList(nn.Parameter(torch.zeros_like(w), requires_grad=False) for w in self.weights)
-        self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
+        self.direction = Direction(self.ae.decoder)
 
     def phases(self) -> Iterator[Phase]:
         """One phase: the whole objective, under attack, from the first step on."""
@@ -82,9 +79,9 @@ class GradConARAELearner(Learner):
         z, z_worst = self.ae.encoder(x), self.ae.encoder(worst)
         recon = self.error(x, self.ae.decoder(z_worst)).mean()  # ARAE, Eq. 4
         losses = {"recon": recon, "latent": mean_square(z, z_worst).mean()}  # ARAE, Eq. 2
-        if self.hp.alpha and self.iterations > 0:  # L_grad is left out in the first iteration
-            gradients = torch.autograd.grad(recon, self.weights, create_graph=create_graph, retain_graph=True)
-            losses["grad"] = misalignment(gradients, list(self.reference))  # GradCon, Eq. 6
+        grad = self.direction.misalignment(recon, create_graph) if self.hp.alpha else None  # GradCon, Eq. 6
+        if grad is not None:  # L_grad is left out in the first iteration
+            losses["grad"] = grad
         return losses
 
     def objective(self, losses: Losses) -> Tensor:
@@ -97,10 +94,7 @@ class GradConARAELearner(Learner):
         worst = self.hp.adversary(LatentShift().objective(self.ae.encoder, x), x)  # ARAE, Eq. 1
         losses = self.losses(x, worst, create_graph=True)
         descend(self.objective(losses), self.adam)
-        self.iterations += 1
-        with torch.no_grad():
-            for mean, weight in zip(self.reference, self.weights, strict=True):
-                mean += (weight.grad - mean) / self.iterations  # the mean of all gradients of J so far
+        self.direction.update()
         return losses
 
     def criterion(self, x: Tensor) -> Tensor:
@@ -114,4 +108,4 @@ class GradConARAELearner(Learner):
     def scorer(self) -> Scorer:
         """L + beta L_grad of each image as it is, and alone."""
         beta = 4 * self.hp.alpha if self.hp.beta is None else self.hp.beta
-        return GradConScorer(self.ae, self.error, list(self.reference), beta)
+        return GradConScorer(self.ae, self.error, list(self.direction.mean), beta)

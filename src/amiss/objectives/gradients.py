@@ -59,6 +59,33 @@ def transposed_layers(decoder: nn.Sequential) -> list[nn.ConvTranspose2d]:
     return layers
 
 
+class Direction(nn.Module):
+    """The mean over all iterations of a decoder's weight gradients of J, and how far a batch's gradient is from it."""
+
+    iterations: Tensor
+
+    def __init__(self, decoder: nn.Sequential) -> None:
+        """Start without iterations; raises InputError for a decoder that `transposed_layers` refuses."""
+        super().__init__()
+        self.weights = [layer.weight for layer in transposed_layers(decoder)]  # weights only, decoder only
+        self.mean = nn.ParameterList(nn.Parameter(torch.zeros_like(w), requires_grad=False) for w in self.weights)
+        self.register_buffer("iterations", torch.zeros((), dtype=torch.int64))
+
+    def misalignment(self, loss: Tensor, create_graph: bool) -> Tensor | None:
+        """L_grad of the scalar reconstruction loss, a scalar; None in the first iteration, which has no past."""
+        if not self.iterations:
+            return None
+        gradients = torch.autograd.grad(loss, self.weights, create_graph=create_graph, retain_graph=True)
+        return misalignment(gradients, list(self.mean))  # Eq. 6
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take the weights' gradients, of J since its backward pass, into the mean of all so far."""
+        self.iterations += 1
+        for mean, weight in zip(self.mean, self.weights, strict=True):
+            mean += (weight.grad - mean) / self.iterations
+
+
 def gradient_cosines(
     decoder: nn.Sequential, code: Tensor, x: Tensor, error: ReconstructionLoss, reference: Sequence[Tensor]
 ) -> tuple[Tensor, list[Tensor]]:
