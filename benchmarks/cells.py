@@ -45,7 +45,6 @@ def measured(
     reporter: Reporter,
 ) -> tuple[Row, Fitted]:
     """Fit a method and measure it on test sets by name; the first one's metrics stand in the row itself."""
-    workdir.mkdir(parents=True, exist_ok=True)
     started, before = time.perf_counter(), time.process_time()
     fitted = fit(
         method, train.spec, train, held_out, runtime=Runtime("cpu", seed=seed), workdir=workdir, progress=reporter
@@ -110,6 +109,16 @@ def done(out: Path) -> set[Cell]:
     return {tuple(row["cell"]) if "cell" in row else tuple(row[part] for part in PARTS) for row in rows}
 
 
+def claimed(workdir: Path) -> bool:
+    """Take a cell for this process, so that several can share the work; False where another that lives has it."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    owner = workdir / "owner"
+    if owner.exists() and Path(f"/proc/{owner.read_text()}").exists():
+        return False
+    owner.write_text(str(os.getpid()))
+    return True
+
+
 def work(description: str, cells: Sequence[Cell], run: Run, out: Path) -> None:
     """Run what has no line yet: all of it, a share (`--part 1/2`), or the cells that hold every word given."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -127,6 +136,8 @@ def work(description: str, cells: Sequence[Cell], run: Run, out: Path) -> None:
         if i % parts != part - 1 or cell in done(args.out):
             continue
         workdir = args.scratch / "-".join(map(str, (out.stem, *cell)))
+        if not claimed(workdir):
+            continue
         rows = run(cell, workdir, reporter)
         with args.out.open("a") as file:
             file.write("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
