@@ -58,4 +58,43 @@ def mean_score(found: list[Row], test: str | None) -> float:
     return statistics.mean(float(str(means[test])) for means in scores if isinstance(means, dict))
 
 
-TABLES = {"history_figures": (history_figures, ["docs/methods/history_ad.md"])}
+INSIDE, BEYOND = "data inside the history's range", "mass beyond the bound"
+
+
+def history_toy() -> str:
+    """The one-dimensional toy in both readings of beta's unit."""
+    lines = ["| seed | unit | D_TV at -4, 0, 4 | data inside | mass beyond |", "| --- | --- | --- | --- | --- |"]
+    found = sorted(rows("history_toy"), key=lambda row: str(row["unit"]), reverse=True)
+    for row in found:
+        at = ", ".join(f"{float(str(row[f'D_TV at {x}'])):.2f}" for x in (-4, 0, 4))
+        inside, beyond = (float(str(row[name])) for name in (INSIDE, BEYOND))
+        lines.append(f"| {row['seed']} | {row['unit']} | {at} | {inside:.3f} | {beyond:.3f} |")
+    if not found:
+        return "\n".join([*lines, "", "No results are committed yet."])
+    return "\n".join([*lines, "", "File: `results/history_toy.jsonl`, made by `benchmarks/history_toy.py`."])
+
+
+def history_few() -> str:
+    """How many kept states each batch of the history comes from."""
+    lines = ["| states a batch | AUROC | loss of Eq. 10 | seconds of D_TV |", "| --- | --- | --- | --- |"]
+    found = rows("history_few")
+    for few in sorted({int(str(row["few"])) for row in found}):
+        own = [row for row in found if row["few"] == few]
+        losses = ", ".join(f"{float(str(row['loss'])):.2f}" for row in own)
+        cost = statistics.mean(float(str(row["tv_seconds"])) for row in own)
+        lines.append(f"| {few} | {spread([value(r, 'score') for r in own])} | {losses} | {cost:.0f} |")
+    if not found:
+        return "\n".join([*lines, "", "No results are committed yet."])
+    text = (
+        f"MNIST 8 normal, the entire official test set, experimental case 2 at width 1/32, 900 critic steps, then "
+        f"1,000 of D_TV from random weights. AUROC as mean and range, losses over the last epoch, over seeds "
+        f"{seeds_of(found)}; seconds of one thread of a busy machine. {provenance(found, 'history_few')}"
+    )
+    return "\n".join([*lines, "", text])
+
+
+TABLES = {
+    "history_figures": (history_figures, ["docs/methods/history_ad.md"]),
+    "history_toy": (history_toy, ["docs/adr/0007-time-unit-of-the-history.md"]),
+    "history_few": (history_few, ["docs/adr/0008-few-snapshots-a-step.md"]),
+}

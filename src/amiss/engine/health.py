@@ -60,8 +60,7 @@ def moving(learner: nn.Module, where: str) -> Iterator[None]:
         for handle in handles:
             handle.remove()
     for name, p in learner.named_parameters():
-        weighs = p.dim() > 1 and p.numel()  # a bias may cancel: a critic's last one does in a difference of its values
-        if id(p) in owned and name in before and weighs and torch.equal(p, before[name]):
+        if id(p) in owned and name in before and p.numel() and torch.equal(p, before[name]):
             raise WorkError(
                 f"{name} did not move in {where}: no gradient reaches this layer; check that the images are not all "
                 f"alike, and that a method of your own uses the layer in its loss"
@@ -88,7 +87,6 @@ def check_vitals(learner: Learner, x: Tensor) -> None:
     with torch.no_grad():
         vitals = learner.vitals(x)
     for name, values in vitals.items():
-        kind = name.rpartition(".")[2]  # of a member's: `1.latent`
         kind = name.rpartition(".")[2]  # 2.latent is the second member's
         spread, size = _spread(values)
         if not math.isfinite(spread):

@@ -119,7 +119,8 @@ class HistoryADLearner(Learner):
         self.average = WeightAverage(self.d)
         self.history = History(self.g, self.density, hp.keep)
         self.adam_g = torch.optim.Adam(self.g.parameters(), lr=hp.lr, betas=(0.5, 0.9))
-        self.adam_d = torch.optim.Adam(self.d.parameters(), lr=hp.lr, betas=(0.5, 0.9))
+        # All but the last bias, which moves every value alike: no difference of values can teach it.
+        self.adam_d = torch.optim.Adam([*self.d.parameters()][:-1], lr=hp.lr, betas=(0.5, 0.9))
         self.adam_tv = torch.optim.Adam(self.d_tv.parameters(), lr=hp.tv_lr)
         for name in ("seen", "saved"):
             self.register_buffer(name, torch.zeros((), dtype=torch.int64))
