@@ -36,7 +36,7 @@ class Fixed:
 
 
 @dataclass(frozen=True)
-class Council(Method):
+class Jury(Method):
     """Settings."""
 
     members: tuple[Method, ...] = (PCA(components=0.9), KNN(k=3))
@@ -48,21 +48,21 @@ class Council(Method):
     names: tuple[str, ...] = ()
     """Labels, for people."""
 
-    def learner(self, spec: ImageSpec, known: Tensor | None = None) -> CouncilLearner:
+    def learner(self, spec: ImageSpec, known: Tensor | None = None) -> JuryLearner:
         if known is not None:
-            raise InputError("the council learns from normal images only")
-        return CouncilLearner(self, spec)
+            raise InputError("the jury learns from normal images only")
+        return JuryLearner(self, spec)
 
 
-PRESETS: dict[str, Method] = {"council_fixed": Council(unit=Fixed(2.0))}
+PRESETS: dict[str, Method] = {"jury_fixed": Jury(unit=Fixed(2.0))}
 
 
-class CouncilLearner(Learner):
+class JuryLearner(Learner):
     units: Tensor
     count: Tensor
     scores: Tensor
 
-    def __init__(self, hp: Council, spec: ImageSpec) -> None:
+    def __init__(self, hp: Jury, spec: ImageSpec) -> None:
         super().__init__()
         self.hp = hp
         self.members = nn.ModuleList([member.learner(spec) for member in hp.members])
@@ -84,10 +84,10 @@ class CouncilLearner(Learner):
         self.scores = self.scores[:0]
 
     def scorer(self) -> Scorer:
-        return CouncilScorer([member.scorer() for member in self.members], self.units)
+        return JuryScorer([member.scorer() for member in self.members], self.units)
 
 
-class CouncilScorer(Scorer):
+class JuryScorer(Scorer):
     units: Tensor
 
     def __init__(self, members: list[Scorer], units: Tensor) -> None:

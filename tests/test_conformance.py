@@ -15,7 +15,7 @@ from amiss.methods.pca import PCA
 from amiss.testing import CHECKS, Subject, check_method
 from amiss.testing.samples import real, synthetic
 from faulty import Faulty
-from plug_in import Council
+from plug_in import Jury
 from tiny import tiny
 
 TESTS = Path(__file__).parent
@@ -62,7 +62,7 @@ def plug_ins(tmp_path, monkeypatch):
     info = tmp_path / "plug_ins-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plug-ins\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{catalog.GROUP}]\ncouncil = plug_in\nfaulty = faulty\n")
+    (info / "entry_points.txt").write_text(f"[{catalog.GROUP}]\njury = plug_in\nfaulty = faulty\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(TESTS), os.environ.get("PYTHONPATH", "")]))
     forget_catalogue()
@@ -72,8 +72,8 @@ def plug_ins(tmp_path, monkeypatch):
 
 
 def test_a_method_made_of_methods_conforms(plug_ins):
-    assert {"council", "council_fixed", "faulty"} <= set(catalog.names())
-    check_method(Council(members=(PCA(), KNN(k=2))), spec=ImageSpec(3, 16, 12))
+    assert {"jury", "jury_fixed", "faulty"} <= set(catalog.names())
+    check_method(Jury(members=(PCA(), KNN(k=2))), spec=ImageSpec(3, 16, 12))
 
 
 def test_a_sound_plug_in_conforms(plug_ins):

@@ -73,7 +73,9 @@ def load(name: str) -> Method:
 
 def _nearest(name: str) -> str:
     close = difflib.get_close_matches(name, names(), n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(names())}"
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"choose from {', '.join(sorted(_modules()))}, or a variant that `amiss methods` lists"
 
 
 def family(method: Method) -> str:
