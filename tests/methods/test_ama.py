@@ -315,14 +315,8 @@ def test_presets_are_the_papers_the_codes_and_the_ablations() -> None:
     assert released.negatives == Reconstructed(Scaled(inward=True), portion=0.1, start=0.1)
     assert released.penalty == EveryPixel()
     composed = load("ama_composed")
-    ablations = {
-        "ama_no_interpolation": {"lambda_inter": 0.0},
-        "ama_no_atypical": {"lambda_neg": 0.0},
-        "ama_no_a_score": {"two_sided": False},
-    }
-    for name, change in ablations.items():
-        assert load(name) == replace(composed, **change)
-        assert load(name) != composed
+    assert (composed.mirrored, composed.two_sided) == (True, True)  # each of the four can be taken away
+    assert min(composed.lambda_inter, composed.lambda_neg) > 0
 
 
 @pytest.mark.parametrize("name", ["ama_published", "ama_released"])

@@ -110,9 +110,6 @@ PRESETS: dict[str, Method] = {
     ),
     "ama_semi": AMA(lambda_neg=0.5, negatives=Known()),
     "ama_composed": COMPOSED,
-    "ama_no_interpolation": replace(COMPOSED, lambda_inter=0.0),
-    "ama_no_atypical": replace(COMPOSED, lambda_neg=0.0),
-    "ama_no_a_score": replace(COMPOSED, two_sided=False),
 }
 
 
