@@ -25,12 +25,13 @@ def value(row: Row, term: str) -> float:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Mean and range over seeds."""
+    """Mean and range over seeds; fewer than three are told."""
     if not values:
         return "not run"
     if len(values) == 1:
         return f"{values[0]:.3f} (one seed)"
-    return f"{statistics.mean(values):.3f} ({min(values):.3f}-{max(values):.3f})"
+    few = ", 2 seeds" if len(values) == 2 else ""
+    return f"{statistics.mean(values):.3f} ({min(values):.3f}-{max(values):.3f}{few})"
 
 
 def number(row: Row, name: str) -> float:
