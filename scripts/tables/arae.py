@@ -19,8 +19,8 @@ def arae_plateau() -> str:
         return "\n".join([*lines, "", "No results are committed yet."])
     text = (
         f"MNIST 8, the settings of `arae_published` but {found[-1]['steps']} steps of the attack instead of 40, seed "
-        f"0; a run of 1,600 epochs takes hours and was stopped here. The spread is the root mean square distance from the "
-        f"mean code over 1,000 training images. {provenance(found, NAME)}"
+        f"0; a run of 1,600 epochs takes hours and was stopped here. The spread is the root mean square distance from "
+        f"the mean code over 1,000 training images. {provenance(found, NAME)}"
     )
     return "\n".join([*lines, "", text])
 
