@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from amiss.contracts import ImageSpec, InputError
-from amiss.nets.sngan import Critic, Generator, check_spec, doubled, encoder, frame, pooled, scaled, unframe
+from amiss.nets.small import check_spec, scaled
+from amiss.nets.sngan import Critic, Generator, doubled, encoder, frame, pooled, unframe
 
 
 def count(module: nn.Module) -> int:

@@ -18,7 +18,8 @@ from amiss.adversaries.negatives import Decoded, Known, Reconstructed
 from amiss.contracts import ImageSpec, InputError, Learner, Losses, Method, Phase, Scorer
 from amiss.engine.descend import descend
 from amiss.engine.settings import within
-from amiss.nets.sngan import Critic, Generator, check_spec, encoder, frame
+from amiss.nets.small import check_spec
+from amiss.nets.sngan import Critic, Generator, encoder, frame
 from amiss.nets.statistics import held_statistics
 from amiss.objectives.mirrored import EveryPixel, SecondImage, mirror_gaps, second, stacked
 from amiss.scores.pairs import PairScorer

@@ -11,9 +11,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from amiss.contracts import ImageSpec, InputError
+from amiss.contracts import ImageSpec
+from amiss.nets.small import check_spec, scaled
 
-SIDES = (28, 32)
 SLOPE = 0.2
 """Slope of the leaky ReLU below zero."""
 
@@ -28,20 +28,6 @@ HIDDEN, GRID = 432, 4
 
 FLOOR = 16
 """Fewest channels of a layer, at any width."""
-
-
-def scaled(channels: int, width: float) -> int:
-    """A share of the published channels, but never below FLOOR."""
-    return max(FLOOR, round(width * channels))
-
-
-def check_spec(spec: ImageSpec) -> None:
-    """Raise InputError unless images are square, of 28 or 32 pixels."""
-    if spec.height != spec.width or spec.height not in SIDES:
-        raise InputError(
-            f"images of {spec.height}x{spec.width} pixels do not fit these networks: give --size "
-            f"{' or '.join(map(str, SIDES))}"
-        )
 
 
 def signed(x: Tensor) -> Tensor:
@@ -59,7 +45,7 @@ class DCGenerator(nn.Module):
     def __init__(self, spec: ImageSpec, d: int, width: float) -> None:
         super().__init__()
         check_spec(spec)
-        first, second = (scaled(c, width) for c in GENERATOR)
+        first, second = (scaled(c, width, FLOOR) for c in GENERATOR)
         side = spec.height // 4
         self.layers = nn.Sequential(
             nn.Linear(d, first * side * side, bias=False),
@@ -88,7 +74,7 @@ class PoolingCritic(nn.Module):
     def __init__(self, spec: ImageSpec, width: float) -> None:
         super().__init__()
         check_spec(spec)
-        channels = (spec.channels, *(scaled(c, width) for c in CRITIC))
+        channels = (spec.channels, *(scaled(c, width, FLOOR) for c in CRITIC))
         layers: list[nn.Module] = []
         side = spec.height
         for c_in, c_out in pairwise(channels):
@@ -98,7 +84,7 @@ class PoolingCritic(nn.Module):
                 nn.AvgPool2d(2, padding=side % 2, count_include_pad=False),
             ]
             side = (side + 1) // 2
-        hidden = scaled(HIDDEN, width)
+        hidden = scaled(HIDDEN, width, FLOOR)
         self.features = nn.Sequential(
             *layers, nn.Flatten(), nn.Linear(channels[-1] * GRID * GRID, hidden), nn.LeakyReLU(SLOPE)
         )

@@ -10,27 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from amiss.contracts import ImageSpec, InputError
+from amiss.nets.small import scaled
 
 SIDE = 32
 """Side of the images that the networks see, in pixels."""
-
-SIDES = (28, 32)
-"""Sides that can be brought to that one; a border is repeated around the smaller."""
 
 ENCODER, GENERATOR, CRITIC = 64, 256, 128
 """Published channels: of the encoder's first layer, and of all layers of the generator and the critic."""
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
-
-
-def check_spec(spec: ImageSpec) -> None:
-    """Raise InputError unless images are 28x28 or 32x32 pixels."""
-    if spec.height != spec.width or spec.height not in SIDES:
-        raise InputError(
-            f"images of {spec.height}x{spec.width} pixels do not fit networks made for 28x28 and 32x32: "
-            f"give --size 28 or --size 32"
-        )
 
 
 def frame(x: Tensor) -> Tensor:
@@ -45,11 +33,6 @@ def unframe(y: Tensor, side: int) -> Tensor:
     """Bring framed images (B, C, 32, 32) in [-1, 1] back to (B, C, side, side) in [0, 1]."""
     start = (SIDE - side) // 2
     return (y[:, :, start : start + side, start : start + side] + 1) / 2
-
-
-def scaled(channels: int, width: float, floor: int) -> int:
-    """A share of the published channels, but never below `floor`."""
-    return max(floor, round(channels * width))
 
 
 def encoder(channels: int, width: float, floor: int, d: int) -> nn.Sequential:
