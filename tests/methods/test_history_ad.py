@@ -264,5 +264,5 @@ def test_settings_out_of_range_are_refused_by_name(bad: dict[str, float]) -> Non
 def test_known_anomalies_and_other_sizes_are_refused() -> None:
     with pytest.raises(InputError, match="normal images only"):
         HistoryAD().learner(SPEC, known=torch.rand(2, 1, 28, 28))
-    with pytest.raises(InputError, match="--size 28 or 32"):
+    with pytest.raises(InputError, match="--size 28 or --size 32"):
         HistoryAD().learner(ImageSpec(1, 64, 64))

@@ -76,5 +76,5 @@ def test_signed_is_the_range_of_the_generator() -> None:
 @pytest.mark.parametrize("spec", [ImageSpec(1, 64, 64), ImageSpec(1, 28, 32), ImageSpec(3, 27, 27)])
 def test_other_sizes_are_refused_with_what_to_give(spec: ImageSpec) -> None:
     for make in (lambda: DCGenerator(spec, 8, 1.0), lambda: PoolingCritic(spec, 1.0)):
-        with pytest.raises(InputError, match="--size 28 or 32"):
+        with pytest.raises(InputError, match="--size 28 or --size 32"):
             make()
