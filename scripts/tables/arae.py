@@ -25,4 +25,24 @@ def arae_plateau() -> str:
     return "\n".join([*lines, "", text])
 
 
-TABLES = {NAME: (arae_plateau, ["docs/methods/arae.md"])}
+def arae_ratios() -> str:
+    """Ratios of the attack and of the training step."""
+    found = rows("arae_ratios")
+    if not found:
+        return "No results are committed yet."
+    lines = ["| ratio of medians | measured | goal |", "| --- | --- | --- |"]
+    measured = [row["ratios"] for row in found]
+    first = measured[0]
+    assert isinstance(first, list)
+    for i, goal in enumerate(first):
+        values = ", ".join(f"{float(str(ratios[i]['ratio'])):.2f}" for ratios in measured if isinstance(ratios, list))
+        lines.append(f"| {goal['what']} | {values} | {goal['goal']} |")
+    return "\n".join(
+        [*lines, "", f"{len(found)} runs, file: `results/arae_ratios.jsonl`, by `benchmarks/arae_ratios.py`."]
+    )
+
+
+TABLES = {
+    "arae_ratios": (arae_ratios, ["docs/methods/arae.md"]),
+    NAME: (arae_plateau, ["docs/methods/arae.md"]),
+}
