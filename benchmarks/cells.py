@@ -53,6 +53,7 @@ def measured(
     reporter.close()
     epochs = [record for record in fitted.log if record["event"] == "epoch" and "criterion" in record]
     best = min(epochs, key=lambda record: float(str(record["criterion"])), default=None)
+    resumed = any(record["event"] == "resume" for record in fitted.log)  # then nobody knows what it cost
     row: Row = {
         "settings": catalog.to_settings(method),
         "train": len(train),
@@ -61,8 +62,7 @@ def measured(
         "selected_epoch": best["epoch"] if best else None,
         "selection": "loss of held-out normals" if best else "none",
         **metrics(fitted.scorer, tests, seed),
-        "seconds": round(seconds, 1),
-        "cpu_seconds": round(of_processor, 1),
+        **({} if resumed else {"seconds": round(seconds, 1), "cpu_seconds": round(of_processor, 1)}),
         **provenance(),
     }
     return row, fitted
@@ -143,4 +143,10 @@ def work(description: str, cells: Sequence[Cell], run: Run, out: Path) -> None:
             file.write("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
         shutil.rmtree(workdir, ignore_errors=True)
         for row in rows:
-            print(row["cell"], f"AUROC {row['image_AUROC']:.3f}", row["terms_auroc"], f"{row['seconds']} s", flush=True)
+            print(
+                row["cell"],
+                f"AUROC {row['image_AUROC']:.3f}",
+                row["terms_auroc"],
+                f"{row.get('seconds', '?')} s",
+                flush=True,
+            )

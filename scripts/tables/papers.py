@@ -33,6 +33,7 @@ HISTORY = Entry("HistoryAD", "history_ad")
 INITIAL = Entry("HistoryAD, no training", "history_ad_init")
 WIDE = Entry("HistoryAD, case 2", "history_ad_wide")
 HYBRID = Entry("GradCon + ARAE", "gradcon_arae")
+ATTACKED_START = Entry("the same, attacked from the first step", "gradcon_arae_attacked")
 COUNCIL = Entry("council", "council")
 KNN, PCA = Entry("kNN (5) on raw pixels", "knn"), Entry("PCA on raw pixels", "pca")
 
@@ -50,6 +51,7 @@ PAGES: dict[str, tuple[Entry, ...]] = {
     "papers_history_ad": (HISTORY, WIDE, INITIAL, GRADCON, KNN, PCA),
     "papers_gradcon_arae": (
         HYBRID,
+        ATTACKED_START,
         Entry("its reconstruction error", "gradcon_arae", "recon"),
         Entry("its gradient term", "gradcon_arae", "grad"),
         GRADCON,

@@ -105,6 +105,15 @@ def test_settings_are_those_of_the_two_papers() -> None:
     assert GradConARAE(beta=1.5).learner(SPEC).scorer().weights["grad"] == 1.5
 
 
+def test_clean_images_come_first_and_are_not_attacked() -> None:
+    made = learner(GradConARAE(clean_epochs=3, epochs=4))
+    assert [(p.name, p.epochs) for p in made.phases()] == [("clean", 3), ("attacked", 4)]
+    assert [p.name for p in learner(GradConARAE(clean_epochs=0)).phases()] == ["attacked"]
+    (x,) = batches(1)
+    assert made.clean_step(x)["latent"] == 0
+    assert made.step(x)["latent"] > 0
+
+
 @pytest.mark.parametrize("bad", [{"alpha": -0.1}, {"beta": -1.0}, {"gamma": -1.0}, {"lr": 0.0}, {"epochs": -1}])
 def test_settings_out_of_range_are_refused_by_name(bad: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(bad))):

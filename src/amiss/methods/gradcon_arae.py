@@ -43,12 +43,14 @@ class GradConARAE(Method):
     """Learning rate of Adam."""
     batch_size: int = 64
     """Images per step."""
-    epochs: int = 30
-    """Passes over the training images."""
+    clean_epochs: int = 10
+    """Passes over the training images before the first attack; attacked from the start, it may keep the mean image."""
+    epochs: int = 20
+    """Passes over the training images under attack."""
 
     def __post_init__(self) -> None:
         within(self, alpha=(0, inf), beta=(0, inf), gamma=(0, inf))
-        within(self, lr=(1e-12, 10), batch_size=(1, inf), epochs=(0, inf))
+        within(self, lr=(1e-12, 10), batch_size=(1, inf), clean_epochs=(0, inf), epochs=(0, inf))
 
     def learner(self, spec: ImageSpec, known: Tensor | None = None) -> GradConARAELearner:
         """Make the learner; raises InputError for sides that are odd or outside 16 to 256, and for known anomalies."""
@@ -71,8 +73,10 @@ class GradConARAELearner(Learner):
         self.direction = Direction(self.ae.decoder)
 
     def phases(self) -> Iterator[Phase]:
-        """One phase: the whole objective, under attack, from the first step on."""
-        yield Phase("autoencoder", self.step, self.hp.epochs, self.hp.batch_size)
+        """The whole objective, on clean images first, then under attack."""
+        if self.hp.clean_epochs:
+            yield Phase("clean", self.clean_step, self.hp.clean_epochs, self.hp.batch_size)
+        yield Phase("attacked", self.step, self.hp.epochs, self.hp.batch_size)
 
     def losses(self, x: Tensor, worst: Tensor, create_graph: bool) -> Losses:
         """L, the latent loss and L_grad of images x (B, C, H, W) and their hard forms, scalars."""
@@ -89,9 +93,16 @@ class GradConARAELearner(Learner):
         total = losses["recon"] + self.hp.gamma * losses["latent"]
         return total + self.hp.alpha * losses["grad"] if "grad" in losses else total
 
+    def clean_step(self, x: Tensor) -> Losses:
+        """Descend J on the images (B, C, H, W) as they are."""
+        return self.learn(x, x)
+
     def step(self, x: Tensor) -> Losses:
-        """Make hard images, descend J on them, then take its gradient into the reference."""
-        worst = self.hp.adversary(LatentShift().objective(self.ae.encoder, x), x)  # ARAE, Eq. 1
+        """Make hard images of x (B, C, H, W), and descend J on them."""
+        return self.learn(x, self.hp.adversary(LatentShift().objective(self.ae.encoder, x), x))  # ARAE, Eq. 1
+
+    def learn(self, x: Tensor, worst: Tensor) -> Losses:
+        """Descend J of images and their hard forms, then take its gradient into the reference."""
         losses = self.losses(x, worst, create_graph=True)
         descend(self.objective(losses), self.adam)
         self.direction.update()
