@@ -52,7 +52,7 @@ def stabilised() -> str:
     if not used:
         return "\n".join([*lines, "", "No results are committed yet."])
     text = (
-        f"AUROC of GradCon at 20 epochs, balanced test set, images at 32 x 32: mean, standard deviation and range over "
+        f"AUROC of GradCon at 12 epochs, balanced test set, images at 32 x 32: mean, standard deviation and range over "
         f"seeds {seeds_of(used)}. A single run keeps the epoch with the lowest loss of held-out normals. Averaged "
         f"weights against the same run with that selection: {', '.join(paired)}. {provenance(used, NAME)}"
     )
