@@ -2,7 +2,7 @@
 
     AMISS_DATA=DIR python benchmarks/arae_plateau.py [--epochs 1600] [--steps 40] [--out results/arae_plateau.jsonl]
 
-Every 20th epoch adds a line of JSON: the spread of the latent code over 1,000 training images (its root mean square
+Every 10th epoch adds a line of JSON: the spread of the latent code over 1,000 training images (its root mean square
 distance from the mean code; a sigmoid's codes lie between 0 and 1), the loss terms, and for reporting only the AUROC on
 the entire official test set. Nothing is chosen by it.
 """
@@ -32,7 +32,7 @@ from amiss.protocols.one_vs_rest import entire
 from amiss.scores.reconstruction import ReconstructionScorer
 from cells import ROOT, provenance
 
-EVERY, SAMPLE = 20, 1000
+EVERY, SAMPLE = 10, 1000
 
 
 def main() -> None:
