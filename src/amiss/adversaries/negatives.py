@@ -51,7 +51,7 @@ def _check(part: Negatives) -> None:
 class Decoded(Negatives):
     """(x, G(z)) with an atypical code z, as in the paper."""
 
-    latents: Shell | Cube | Scaled = Shell()  # noqa: RUF009  frozen
+    latents: Shell | Cube | Scaled = Shell()
     """Where atypical codes are drawn."""
     portion: float = 0.1
     """Negative pairs as a share of the batch."""
@@ -72,7 +72,7 @@ class Decoded(Negatives):
 class Reconstructed(Negatives):
     """(G(z), G(E(G(z)))) with an atypical code z, in the place of normal images, as in the authors' code."""
 
-    latents: Shell | Cube | Scaled = Scaled()  # noqa: RUF009  frozen
+    latents: Shell | Cube | Scaled = Scaled()
     """Where atypical codes are drawn."""
     portion: float = 0.1
     """Negative pairs as a share of the batch."""

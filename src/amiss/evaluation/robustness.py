@@ -36,7 +36,7 @@ def attacked_auroc(
     eps: Sequence[float],
     *,
     term: str | None = None,
-    attack: Linf | L2 = Linf(steps=40),  # noqa: B008  frozen
+    attack: Linf | L2 = Linf(steps=40),
     seed: int = 0,
     progress: Progress = silent,
 ) -> list[Attacked]:

@@ -40,11 +40,11 @@ class AMA(Method):
     """Weight of the norm of codes."""
     lambda_gp: float = 10.0
     """Weight of the gradient penalty."""
-    interpolation: Simplex | DetachedSimplex = Simplex()  # noqa: RUF009  frozen
+    interpolation: Simplex | DetachedSimplex = Simplex()
     """How codes are interpolated."""
-    negatives: Decoded | Reconstructed | Known = Decoded()  # noqa: RUF009  frozen
+    negatives: Decoded | Reconstructed | Known = Decoded()
     """Which negative pairs there are, if they have a weight."""
-    penalty: SecondImage | EveryPixel = SecondImage()  # noqa: RUF009  frozen
+    penalty: SecondImage | EveryPixel = SecondImage()
     """Which slope of the critic is held at one."""
     spectral: bool = False
     """Whether the critic's layers are divided by their spectral norm."""

@@ -35,11 +35,11 @@ class ARAE(Method):
 
     gamma: float = 0.1
     """Weight of the latent loss."""
-    net: SigmoidMLP | ReluMLP | Strided = SigmoidMLP()  # noqa: RUF009  frozen
+    net: SigmoidMLP | ReluMLP | Strided = SigmoidMLP()
     """The autoencoder."""
-    adversary: Linf | L2 | Grid | Union | Noise | Clean = Linf()  # noqa: RUF009  frozen
+    adversary: Linf | L2 | Grid | Union | Noise | Clean = Linf()
     """What makes images hard."""
-    target: LatentShift | ReconstructionError = LatentShift()  # noqa: RUF009  frozen
+    target: LatentShift | ReconstructionError = LatentShift()
     """What the adversary raises."""
     per_batch: bool = False
     """Whether each batch is attacked with the present weights, or the whole set with those at the epoch's start."""

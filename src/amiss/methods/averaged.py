@@ -26,7 +26,7 @@ from amiss.methods.gradcon import GradCon
 class Averaged(Method):
     """Hyperparameters of weight averaging."""
 
-    member: Method = GradCon()  # noqa: RUF009  frozen
+    member: Method = GradCon()
     """The method whose weights are averaged."""
     start: float = 0.5
     """Share of its last phase after which averaging begins; 1 keeps the last epoch alone."""

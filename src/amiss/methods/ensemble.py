@@ -24,7 +24,7 @@ from amiss.scores.mean import MeanScorer
 class Ensemble(Method):
     """Hyperparameters of the ensemble."""
 
-    member: Method = GradCon()  # noqa: RUF009  frozen
+    member: Method = GradCon()
     """The method that is run several times."""
     runs: int = 3
     """How many runs."""

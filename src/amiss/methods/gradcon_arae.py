@@ -37,7 +37,7 @@ class GradConARAE(Method):
     """Weight of the gradient loss in the score; 4 alpha if not given."""
     gamma: float = 0.1
     """Weight of the latent loss."""
-    adversary: Linf | L2 | Noise | Clean = Linf(steps=5)  # noqa: RUF009  frozen
+    adversary: Linf | L2 | Noise | Clean = Linf(steps=5)
     """What makes images hard, by moving their codes."""
     lr: float = 1e-3
     """Learning rate of Adam."""

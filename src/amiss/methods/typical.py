@@ -21,7 +21,7 @@ from amiss.scores.typicality import Moments, Typicality
 class Typical(Method):
     """Hyperparameters of the two-sided score."""
 
-    member: Method = GradCon()  # noqa: RUF009  frozen
+    member: Method = GradCon()
     """The method whose score is judged by its distance from the usual one."""
 
     @property
