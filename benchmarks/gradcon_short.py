@@ -16,7 +16,8 @@ from amiss import catalog
 from amiss.data.images import Images
 from amiss.data.sets import load
 from amiss.engine.progress import Reporter
-from amiss.protocols.one_vs_rest import OneVsRest, balanced, five_folds
+from amiss.protocols.one_vs_rest import balanced, five_folds
+from amiss.protocols.task import Task
 from cells import ROOT, Cell, Row, held_apart, measured, work
 
 EPOCHS = 50
@@ -29,7 +30,7 @@ def cells() -> list[Cell]:
     return [(*c, method, seed) for methods in groups for seed in range(3) for c in classes for method in methods]
 
 
-def protocol(name: str, normal: int, seed: int) -> tuple[OneVsRest, Images, Images]:
+def protocol(name: str, normal: int, seed: int) -> tuple[Task, Images, Images]:
     """The paper's split, training images and held-out normals: 10 % for MNIST, the fourth fold for Fashion-MNIST."""
     train, test = load(name, "train"), load(name, "test")
     if name == "fashion-mnist":

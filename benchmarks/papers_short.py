@@ -18,7 +18,8 @@ from amiss.data.sets import load
 from amiss.engine.progress import Reporter
 from amiss.evaluation.robustness import attacked_auroc
 from amiss.methods.council import Council
-from amiss.protocols.one_vs_rest import OneVsRest, entire
+from amiss.protocols.one_vs_rest import entire
+from amiss.protocols.task import Task
 from amiss.scores.council import CouncilScorer
 from cells import ROOT, Cell, Row, done, held_apart, measured, metrics, work
 
@@ -46,7 +47,7 @@ def settings(name: str, dataset: str) -> Method:
     return method
 
 
-def attacked(scorer: Scorer, task: OneVsRest, seed: int) -> list[dict[str, float]]:
+def attacked(scorer: Scorer, task: Task, seed: int) -> list[dict[str, float]]:
     """AUROC by epsilon where the score of the normal test images is attacked."""
     rows = attacked_auroc(scorer, task.test, task.labels, EPS, seed=seed)
     return [{"eps": found.eps, "auroc": found.auroc} for found in rows]

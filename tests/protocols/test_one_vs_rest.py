@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from amiss.contracts import InputError
 from amiss.data.images import Images
-from amiss.protocols.one_vs_rest import OneVsRest, balanced, entire, five_folds
+from amiss.protocols.one_vs_rest import balanced, entire, five_folds
+from amiss.protocols.task import Task
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ CLASS_OF = np.full(2000, -1)
 CLASS_OF[:135], CLASS_OF[1000:1060] = TRAIN.labels, TEST.labels
 
 
-def check_test_side(task: OneVsRest, normal: int, each: int) -> None:
+def check_test_side(task: Task, normal: int, each: int) -> None:
     labels = task.labels.reveal("metric")
     assert labels.tolist() == (CLASS_OF[values(task.test)] != normal).astype(int).tolist()
     assert np.bincount(labels).tolist() == [each, each]

@@ -1,50 +1,60 @@
-"""One class is normal, all others are anomalies: the protocols of GradCon (Section 5.1) and ARAE (protocol 2)."""
+"""Some classes are normal, all others anomalies: the protocols of GradCon (Section 5.1), GPND and ARAE (protocol 2)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from amiss.contracts import InputError
-from amiss.data.images import Images
 from amiss.protocols.labels import Labels
+from amiss.protocols.task import Labelled, Protocol, Side, Source, Task, Trial, hold_out, merged, unequal
 
 FOLDS = 5
 
 
-class Labelled(Protocol):
-    """Images with the class of each."""
+@dataclass(frozen=True)
+class Balanced(Protocol):
+    """GradCon on MNIST and CIFAR-10: a class's official training images, its test images and as many of others."""
 
-    @property
-    def images(self) -> Images:
-        """N images."""
+    dataset: str
+    normal: int
+    size: int | None = None
+    """Side in pixels to which images are resampled; GradCon brings CIFAR-10 to 28."""
 
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """Classes (N,), an index of `classes` each."""
+    def needs(self) -> tuple[tuple[str, Side], ...]:
+        """Both official sides."""
+        return (self.dataset, "train"), (self.dataset, "test")
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes."""
-
-
-@dataclass(frozen=True, eq=False)
-class OneVsRest:
-    """Normal training images, test images and their labels; no training or validation image equals a test image."""
-
-    train: Images
-    test: Images
-    labels: Labels
-    name: str
-    dropped: int  # images left out of training and validation because an equal one stands further towards the test
-    validation: Images | None = None  # normal; where the protocol names a fold for selection
+    def task(self, source: Source, seed: int) -> Task:
+        """Make the task; the seed draws the outliers, and the tenth of the training images that validates."""
+        return hold_out(balanced(*_sides(source, self.dataset, self.size), self.normal, seed), 0.1, seed)
 
 
-def balanced(train: Labelled, test: Labelled, normal: int, seed: int) -> OneVsRest:
+@dataclass(frozen=True)
+class Entire(Protocol):
+    """ARAE's protocol 2 and AMA's one-class experiment: one or several normal classes, every official test image."""
+
+    dataset: str
+    normal: tuple[int, ...]
+    size: int | None = None
+    """Side in pixels to which images are resampled."""
+
+    def needs(self) -> tuple[tuple[str, Side], ...]:
+        """Both official sides."""
+        return (self.dataset, "train"), (self.dataset, "test")
+
+    def task(self, source: Source, seed: int) -> Task:
+        """Make the task, which is the same for every seed."""
+        return entire(*_sides(source, self.dataset, self.size), *self.normal)
+
+
+def _sides(source: Source, dataset: str, size: int | None) -> tuple[Labelled, Labelled]:
+    return source(dataset, "train", size=size), source(dataset, "test", size=size)
+
+
+def balanced(train: Labelled, test: Labelled, normal: int, seed: int) -> Task:
     """Train on a class's official training images; test on its official test images and equally many of other classes.
 
     The outliers are drawn at random from all other classes together, without replacement. Raises InputError for a class
@@ -55,37 +65,38 @@ def balanced(train: Labelled, test: Labelled, normal: int, seed: int) -> OneVsRe
     own = np.flatnonzero(train.labels == normal)
     chosen = _test_index(inliers, others, name, np.random.default_rng(seed))
     test_images = test.images.subset(chosen)
-    kept = _unequal(train.images.subset(own), [test_images])
-    return OneVsRest(
+    kept = unequal(train.images.subset(own), [test_images])
+    return Task(
         train=train.images.subset(own[kept]),
-        test=test_images,
-        labels=Labels(test.labels[chosen] != normal),
+        trials={"test": Trial(test_images, Labels(test.labels[chosen] != normal))},
         name=f"{name} against the rest, balanced test",
         dropped=len(own) - len(kept),
     )
 
 
-def entire(train: Labelled, test: Labelled, normal: int) -> OneVsRest:
-    """Train on a class's official training images; test on all official test images.
+def entire(train: Labelled, test: Labelled, *normal: int) -> Task:
+    """Train on the official training images of one or several classes; test on all official test images.
 
-    ARAE's protocol 2 (Salehi et al. 2020). Raises InputError for a class that does not exist, or of which either side
-    has no images.
+    ARAE's protocol 2 (Salehi et al. 2020). Raises InputError for no class, a class that does not exist, or classes of
+    which either side has no images.
     """
-    name = _class_name(train, normal)
-    if not 0 < int((test.labels == normal).sum()) < len(test.labels):
+    if not normal:
+        raise InputError("no class was named as normal: name at least one")
+    name = " and ".join(_class_name(train, c) for c in normal)
+    inlier = np.isin(test.labels, normal)
+    if not 0 < int(inlier.sum()) < len(test.labels):
         raise InputError(f"class {name} is all or nothing of the test images: they must hold some of it and others")
-    own = np.flatnonzero(train.labels == normal)
-    kept = _unequal(train.images.subset(own), [test.images])
-    return OneVsRest(
+    own = np.flatnonzero(np.isin(train.labels, normal))
+    kept = unequal(train.images.subset(own), [test.images])
+    return Task(
         train=train.images.subset(own[kept]),
-        test=test.images,
-        labels=Labels(test.labels != normal),
+        trials={"test": Trial(test.images, Labels(~inlier))},
         name=f"{name} against the rest, entire test",
         dropped=len(own) - len(kept),
     )
 
 
-def five_folds(train: Labelled, test: Labelled, normal: int, seed: int) -> OneVsRest:
+def five_folds(train: Labelled, test: Labelled, normal: int, seed: int) -> Task:
     """Merge the official sides and cut each class into five folds: 0-2 train, 3 validates, 4 is the balanced test.
 
     GradCon's Fashion-MNIST protocol, after Pidhorskyi et al., NeurIPS 2018. Outliers are drawn at random from fold 4
@@ -106,13 +117,12 @@ def five_folds(train: Labelled, test: Labelled, normal: int, seed: int) -> OneVs
     )
     own, selection = (np.flatnonzero(part & (labels == normal)) for part in (fold < FOLDS - 2, fold == FOLDS - 2))
     sides = (train.images, test.images)
-    test_images, validation, training = (_merge(*sides, index) for index in (chosen, selection, own))
-    kept_validation = _unequal(validation, [test_images])
-    kept = _unequal(training, [test_images, validation])
-    return OneVsRest(
+    test_images, validation, training = (merged(*sides, index) for index in (chosen, selection, own))
+    kept_validation = unequal(validation, [test_images])
+    kept = unequal(training, [test_images, validation])
+    return Task(
         train=training.subset(kept),
-        test=test_images,
-        labels=Labels(labels[chosen] != normal),
+        trials={"test": Trial(test_images, Labels(labels[chosen] != normal))},
         name=f"{name} against the rest, five folds",
         dropped=len(training) - len(kept) + len(validation) - len(kept_validation),
         validation=validation.subset(kept_validation),
@@ -136,17 +146,3 @@ def _test_index(
             f"at least 1 and at least as many others"
         )
     return np.sort(np.concatenate([inliers, rng.choice(others, len(inliers), replace=False)]))
-
-
-def _unequal(images: Images, others: Sequence[Images]) -> NDArray[np.int64]:
-    """Indices of the images that equal none of the others."""
-    digests = np.concatenate([images.digests(), *(other.digests() for other in others)])
-    code = np.unique(digests, axis=0, return_inverse=True)[1].reshape(len(digests))
-    return np.flatnonzero(~np.isin(code[: len(images)], code[len(images) :]))
-
-
-def _merge(first: Images, second: Images, index: NDArray[np.int64]) -> Images:
-    """Copy of the images at `index`, ascending, which counts through both."""
-    a, b = index[index < len(first)], index[index >= len(first)] - len(first)
-    pixels = np.concatenate([first.take(a).numpy(), second.take(b).numpy()])
-    return Images(pixels, names=[first.name(int(i)) for i in a] + [second.name(int(i)) for i in b])
