@@ -66,6 +66,8 @@ class _Run:
     workdir: Workdir | None
     check: bool
     on_epoch: Callable[[Scorer], float] | None
+    on_last: int | None
+    choose: bool
     log: list[Record] = field(default_factory=list)
     best: State | None = None
     best_value: float = math.inf
@@ -96,6 +98,8 @@ def fit(
     check: bool = True,
     progress: Progress = silent,
     on_epoch: Callable[[Scorer], float] | None = None,
+    on_last: int | None = None,
+    choose: bool = False,
     known: Batches | None = None,
 ) -> Fitted:
     """Train a method on normal images and return its scorer.
@@ -103,8 +107,10 @@ def fit(
     held_out: normal images for selection and held-out phases. workdir: folder for checkpoints; a checkpoint found there
     is continued, and training ends with bit-equal weights. max_epochs: caps every phase, 0 leaves the method untrained.
     check: whether signs of broken training raise; training that stands still begins anew from other initial weights
-    first, and the log says so. on_epoch: called with the scorer after every epoch and logged; it serves protocols that
-    look at labels, whose results must say so. known: anomalies, for semi-supervised methods alone.
+    first, and the log says so. on_epoch: called with the scorer after every epoch, or after each phase's last `on_last`
+    epochs, and logged; it serves protocols that look at labels, whose results must say so. choose: whether each phase
+    keeps the epoch of its highest value, instead of the one of the lowest held-out loss. known: anomalies, for
+    semi-supervised methods alone.
     Raises InputError for images that the method cannot take and WorkError if training breaks down.
     """
     runtime = runtime or Runtime()
@@ -119,7 +125,9 @@ def fit(
         with seeded(derive(runtime.seed, "init", *([restarts] if restarts else []))):
             learner = method.learner(spec, anomalies)
             place(learner, device)
-            run = _Run(learner, train, held_out, runtime, device, progress, folder, check, on_epoch, log)
+            run = _Run(
+                learner, train, held_out, runtime, device, progress, folder, check, on_epoch, on_last, choose, log
+            )
             try:
                 _phases(run, state, max_epochs)
                 return Fitted(_finish(run, trained=max_epochs != 0), run.log)
@@ -197,8 +205,10 @@ def _phase(run: _Run, number: int, phase: Phase, epochs: int, done: int) -> None
             _check_progress(run, phase, losses, where)
         record: Record = {"event": "epoch", "phase": phase.name, "epoch": epoch + 1, "losses": losses}
         record |= _select(run, phase, where)
-        if run.on_epoch is not None:
-            record["on_epoch"] = run.on_epoch(_freeze(run.learner))
+        if run.on_epoch is not None and (run.on_last is None or epochs - epoch <= run.on_last):
+            record["on_epoch"] = value = run.on_epoch(_freeze(run.learner))
+            if run.choose:
+                _keep(run, -value)
         run.log.append({**record, "seconds": round(time.perf_counter() - started, 3)})
         run.save(number, epoch + 1)
     if run.best is not None:
@@ -256,9 +266,15 @@ def _select(run: _Run, phase: Phase, where: str) -> dict[str, object]:
         total += value.item() * len(index)
     criterion = total / len(run.held_out)
     health.check_finite({"held-out criterion": criterion}, where)
-    if criterion < run.best_value:
-        run.best_value, run.best = criterion, copy_tensors(run.learner.state_dict())
+    if not run.choose:
+        _keep(run, criterion)
     return {"criterion": criterion}
+
+
+def _keep(run: _Run, value: float) -> None:
+    """Keep the learner as it is now if no epoch of its phase had a lower value."""
+    if value < run.best_value:
+        run.best_value, run.best = value, copy_tensors(run.learner.state_dict())
 
 
 def _finish(run: _Run, *, trained: bool) -> Scorer:
