@@ -1,11 +1,8 @@
-"""The fresh process in which the conformance suite resumes interrupted fits: python -m amiss.testing FOLDER."""
+"""The process from which fresh ones are forked: reads job folders, one a line, and answers each with an exit code."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-from amiss.testing.resuming import work
+from amiss.testing.fresh import serve
 
 if __name__ == "__main__":
-    work(Path(sys.argv[1]))
+    serve()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,12 +14,13 @@ from torch import Tensor
 from amiss import catalog
 from amiss.contracts import ImageSpec, Progress, Scorer
 from amiss.engine.workdir import Record, Workdir
+from amiss.testing import fresh
 from amiss.testing.subject import Subject, require
 
 Event = tuple[str, int, int, str]
 """What the engine tells after each step: what runs, how much is done, how much there is, and the epoch."""
 
-JOB, STATE, REPORT = "job.json", "state.pt", "report.json"
+PLAN, STATE, REPORT = "plan.json", "state.pt", "report.json"
 
 
 class _Interrupted(Exception):  # noqa: N818  not an error
@@ -100,15 +99,14 @@ def _continue(subject: Subject, folder: Path, names: Sequence[str]) -> None:
         "threads": torch.get_num_threads(),
         "workdirs": list(names),
     }
-    (folder / JOB).write_text(json.dumps(job), "utf-8")
-    call = [sys.executable, "-m", "amiss.testing", str(folder)]
-    done = subprocess.run(call, capture_output=True, text=True, check=False)  # noqa: S603  runs this very interpreter
-    require(done.returncode == 0, f"{subject.name} cannot be resumed by a fresh process:\n{done.stderr}")
+    (folder / PLAN).write_text(json.dumps(job), "utf-8")
+    error = fresh.run(work, folder)
+    require(error is None, f"{subject.name} cannot be resumed by a fresh process:\n{error}")
 
 
 def work(folder: Path) -> None:
     """Do a job written by `_continue`: resume each fit, and leave its scorer's state, its log and its steps behind."""
-    job = json.loads((folder / JOB).read_text("utf-8"))
+    job = json.loads((folder / PLAN).read_text("utf-8"))
     torch.set_num_threads(job["threads"])
     subject = Subject(catalog.from_settings(job["settings"]), ImageSpec(**job["spec"]), tuple(job["seeds"]))
     for name in job["workdirs"]:
