@@ -15,6 +15,7 @@ VERBS = {
     "fit": "learn from normal images and write a model",
     "score": "score images with a model: a table with p-values and labels",
     "evaluate": "measure a model on labelled images",
+    "bench": "run the papers' tables, ours beside the printed numbers",
     "data": "list, get or check the official data sets",
     "methods": "list the methods, or tell all about one",
     "doctor": "check this installation; paste the output into a bug report",

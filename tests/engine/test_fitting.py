@@ -218,6 +218,33 @@ def test_what_looks_at_labels_is_logged_and_does_not_select():
     assert fitted.scorer.level.item() == 1
 
 
+def test_a_look_at_labels_can_choose_the_epoch_where_it_is_asked_to():
+    told = iter([0.1, 0.9, 0.2])
+    fitted, _ = run(
+        lambda spec: Choosing(spec, [1.0, 2.0, 3.0]),
+        held_out=numbered(6, 500),
+        on_epoch=lambda scorer: next(told),
+        choose=True,
+    )
+    assert [r["criterion"] for r in fitted.log if r["event"] == "epoch"] == [1.0, 2.0, 3.0]
+    assert fitted.scorer.level.item() == 2
+    assert [r for r in fitted.log if r["event"] == "select"] == [
+        {"event": "select", "phase": "choose", "criterion": -0.9}
+    ]
+
+
+def test_a_look_may_be_taken_after_the_last_epochs_alone():
+    kept = []
+    fitted, _ = run(
+        lambda spec: Choosing(spec, [1.0, 2.0, 3.0]),
+        held_out=numbered(6, 500),
+        on_epoch=lambda scorer: kept.append(scorer) or 0.5,
+        on_last=2,
+    )
+    assert len(kept) == 2
+    assert ["on_epoch" in r for r in fitted.log if r["event"] == "epoch"] == [False, True, True]
+
+
 def test_on_epoch_is_given_a_frozen_copy_that_training_does_not_change():
     kept = []
     _, learner = run(on_epoch=lambda scorer: kept.append(scorer) or 0.0)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,9 +112,19 @@ def _rows(
                 return
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in ended:
-                cell, row = running.pop(future), future.result()
+                cell, row = running.pop(future), _result(future)
                 if row is not None:
                     yield cell, row
+
+
+def _result(future: Future[Row | None]) -> Row | None:
+    try:
+        return future.result()
+    except BrokenProcessPool as error:
+        raise WorkError(
+            "a process that ran a cell was killed, perhaps for want of memory: run the same command again, with fewer "
+            "--jobs; finished cells are kept"
+        ) from error
 
 
 def attempt(cell: Cell, place: Place, deadline: float | None, progress: Progress = silent) -> Row | None:
