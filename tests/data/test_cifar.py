@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from amiss.contracts import InputError
-from amiss.data.cifar import read_cifar
+from amiss.data.cifar import read_cifar, read_cifar_100
 
 
 def record(label, seed):
@@ -44,3 +44,24 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
         with pytest.raises(InputError, match=said) as error:
             read_cifar((path,))
         assert str(path) in str(error.value)
+
+
+def record_100(coarse, fine, seed):
+    return bytes([coarse]) + record(fine, seed)
+
+
+def test_cifar_100_has_a_coarse_and_a_fine_label(tmp_path):
+    (tmp_path / "train.bin").write_bytes(record_100(19, 99, 0) + record_100(4, 0, 1))
+    pixels, labels, tags = read_cifar_100((tmp_path / "train.bin",))
+    assert labels.tolist() == [99, 0]
+    assert tags["coarse"].tolist() == [19, 4]
+    assert pixels.shape == (2, 3, 32, 32)
+    assert pixels[0].tobytes() == record(99, 0)[1:]
+    for data, said in [
+        (record_100(20, 0, 0), "label 20; CIFAR-100's labels are 0 to 19"),
+        (record_100(0, 100, 0), "label 100; CIFAR-100's labels are 0 to 99"),
+        (record(0, 0), "holds 3073 bytes; CIFAR-100's records of 3074 bytes"),
+    ]:
+        (tmp_path / "test.bin").write_bytes(data)
+        with pytest.raises(InputError, match=said):
+            read_cifar_100((tmp_path / "test.bin",))

@@ -4,22 +4,24 @@ import io
 import os
 import struct
 import tarfile
-import threading
 from dataclasses import FrozenInstanceError, replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from amiss.contracts import ImageSpec, InputError, WorkError
 from amiss.data import sets
+from amiss.data.catalogue.file_set import FileSet, Form, Part
+from amiss.data.catalogue.known import SETS
 from amiss.data.download import DataFile, measure
-from amiss.data.official import Form, Part
 
 REAL = os.environ.get("AMISS_DATA")
 real = pytest.mark.skipif(not REAL, reason="AMISS_DATA names no folder with the official files")
+
+
+PACKED = [s for s in SETS if isinstance(s, FileSet)]
 
 
 def idx(array):
@@ -75,25 +77,6 @@ def write(home, folder, contents):
         (home / folder / name).write_bytes(data)
 
 
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    (tmp_path / "served").mkdir()
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "served")))
-    server.folder, server.url = tmp_path / "served", f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 def test_the_folder_is_the_argument_then_amiss_data_then_the_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "me"))
@@ -112,15 +95,16 @@ def test_the_folder_is_the_argument_then_amiss_data_then_the_cache(monkeypatch, 
 
 
 def test_the_registry_is_complete_and_frozen():
-    assert sets.names() == ("mnist", "fashion-mnist", "kmnist", "cifar-10")
-    files = [
-        (s, f) for s in map(sets.find, sets.names()) for p in (s.train, s.test) for form in p.forms for f in form.files
-    ]
-    assert len({f.path for _, f in files}) == len({f.checksum for _, f in files}) == len(files) == 4 + 4 + 8 + 6
+    assert sets.names() == (
+        *("mnist", "fashion-mnist", "kmnist", "omniglot", "cifar-10", "cifar-100", "svhn", "tiny-imagenet", "celeba"),
+        *("coil-20", "coil-100", "cure-tsr", "head-ct", "brain-mri", "mvtec-ad"),
+    )
+    files = [(s, f) for s in PACKED for p in (s.train, s.test) for form in p.forms for f in form.files]
+    assert len({f.path for _, f in files}) == len({f.checksum for _, f in files}) == len(files) == 4 + 4 + 8 + 6 + 2 + 2
     for data_set, file in files:
         algorithm, _, digest = file.checksum.partition(":")
         assert len(bytes.fromhex(digest)) == hashlib.new(algorithm).digest_size
-        assert len(data_set.classes) == len(set(data_set.classes)) == 10
+        assert len(data_set.classes) == len(set(data_set.classes)) == (100 if data_set.name == "cifar-100" else 10)
         assert file.url is None or file.url.endswith("/" + Path(file.path).name)
         assert (file.url is None) == (data_set.archive is not None)
     with pytest.raises(FrozenInstanceError):
@@ -130,19 +114,25 @@ def test_the_registry_is_complete_and_frozen():
 def test_an_unknown_name_or_split_says_what_is_accepted(tmp_path):
     with pytest.raises(InputError, match=r"'fashion_mnist'; did you mean fashion-mnist\?"):
         sets.load("fashion_mnist", "train", tmp_path)
-    with pytest.raises(InputError, match="accepted are mnist, fashion-mnist, kmnist, cifar-10"):
-        sets.check("svhn", tmp_path)
-    with pytest.raises(InputError, match="no split 'val'; train and test are accepted"):
-        sets.load("mnist", "val", tmp_path)
+    with pytest.raises(InputError, match="'mvtec-ad/botle'; did you mean mvtec-ad/bottle"):
+        sets.find("mvtec-ad/botle")
+    with pytest.raises(InputError, match="accepted are mnist, fashion-mnist, kmnist, omniglot, cifar-10"):
+        sets.check("imagenet", tmp_path)
+    for split in ("val", "valid"):
+        with pytest.raises(InputError, match=f"no split '{split}'; train, test and all are accepted"):
+            sets.load("celeba", split, tmp_path)
+    for name in ("coil-20", "coil-100", "head-ct", "brain-mri"):
+        with pytest.raises(InputError, match=f"{name} has no official splits, so no 'train': only all of it"):
+            sets.load(name, "train", tmp_path)
 
 
-@pytest.mark.parametrize("name", sets.names())
+@pytest.mark.parametrize("data_set", PACKED, ids=lambda s: s.name)
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_a_missing_file_says_which_where_and_what_to_do(tmp_path, name, split):
-    first = sets.find(name).part(split).forms[0].files[0].path
+def test_a_missing_file_says_which_where_and_what_to_do(tmp_path, data_set, split):
+    first = data_set.part(split).forms[0].files[0].path
     with pytest.raises(InputError) as error:
-        sets.load(name, split, tmp_path)
-    for said in (first, str(tmp_path), f"`amiss data get {name}`", "AMISS_DATA"):
+        sets.load(data_set.name, split, tmp_path)
+    for said in (first, str(tmp_path), f"`amiss data get {data_set.name}`", "AMISS_DATA"):
         assert said in str(error.value)
 
 
@@ -156,6 +146,26 @@ def test_load_gives_named_images_and_their_labels(tmp_path):
     assert loaded.images.name(4) == "fashion-mnist/train/00004"
     assert loaded.classes[9] == "Ankle boot"
     assert len(sets.load(small("fashion-mnist", SMALL), "test", tmp_path).images) == 3
+
+
+def test_all_puts_the_splits_after_each_other_and_size_resizes_once(tmp_path):
+    write(tmp_path, "mnist", SMALL)
+    known = small("mnist", SMALL)
+    both = sets.load(known, "all", tmp_path, size=32)
+    assert both.images.spec == ImageSpec(1, 32, 32)
+    assert both.labels.tolist() == [*TRAIN_LABELS, *TEST_LABELS]
+    assert [both.images.name(i) for i in (0, 4, 5, 7)] == [
+        *("mnist/train/00000", "mnist/train/00004"),
+        *("mnist/test/00000", "mnist/test/00002"),
+    ]
+    assert both.tags == {}
+    assert both.lines == ()
+    expected = [Image.fromarray(image).resize((32, 32), Image.Resampling.LANCZOS) for image in (*TRAIN, *TEST)]
+    assert np.array_equal(both.images.take(np.arange(8)).numpy()[:, 0], np.stack([np.asarray(i) for i in expected]))
+    assert np.array_equal(sets.load(known, "train", tmp_path, size=28).images.take(np.arange(5)).numpy()[:, 0], TRAIN)
+    for size in (0, 2.5, True):
+        with pytest.raises(InputError, match="is not a number of pixels"):
+            sets.load(known, "train", tmp_path, size=size)
 
 
 def test_kmnist_is_read_in_either_form(tmp_path):
@@ -278,15 +288,24 @@ def test_a_failed_download_names_the_address(tmp_path, server):
 
 
 def test_describe_has_a_row_for_each_set_and_sees_what_is_there(tmp_path):
-    assert [row.state for row in sets.describe(tmp_path)] == ["absent"] * 4
+    assert {row.state for row in sets.describe(tmp_path)} == {"absent"}
     write(tmp_path, "mnist", SMALL)
     write(tmp_path, "fashion-mnist", {n: d for n, d in SMALL.items() if n.startswith("train")})
     write(tmp_path, "kmnist", {"kmnist-test-imgs.npz": b"", "kmnist-test-labels.npz": b""})
-    rows = sets.describe(tmp_path)
-    assert [row.name for row in rows] == list(sets.names())
-    assert [row.state for row in rows] == ["complete", "train only", "test only", "absent"]
-    assert rows[0].images == "60,000 + 10,000 of 1x28x28"
-    assert rows[3].images == "50,000 + 10,000 of 3x32x32"
+    write(tmp_path, "tiny-imagenet-200/val", {"val_annotations.txt": b""})
+    write(tmp_path, "coil-20", {})
+    write(tmp_path, "mvtec-ad/wood/test", {})
+    rows = {row.name: row for row in sets.describe(tmp_path)}
+    assert tuple(rows) == sets.names()
+    states = {name: row.state for name, row in rows.items() if row.state != "absent"}
+    assert states == {
+        **{"mnist": "complete", "fashion-mnist": "train only", "kmnist": "test only", "tiny-imagenet": "test only"},
+        **{"coil-20": "present", "mvtec-ad": "1 of 15"},
+    }
+    assert rows["mnist"].images == "60,000 + 10,000 of 1x28x28"
+    assert rows["cifar-10"].images == "50,000 + 10,000 of 3x32x32"
+    assert rows["tiny-imagenet"].images == "100,000 + 10,000 of 3x64x64"
+    assert rows["cure-tsr"].images == "444,812 + 203,374 of 3 channels and several sizes"
 
 
 PUBLISHED = {
@@ -316,8 +335,7 @@ def test_our_checksums_and_lengths_are_those_of_files_with_the_published_sum(pat
     home = Path(REAL)
     if not (home / path).is_file():
         pytest.skip(f"{path} is not in {home}")
-    known = [sets.find(name) for name in sets.names()]
-    files = {f.path: f for s in known for p in (s.train, s.test) for form in p.forms for f in form.files}
+    files = {f.path: f for s in PACKED for p in (s.train, s.test) for form in p.forms for f in form.files}
     assert measure(home / path, PUBLISHED[path]) == PUBLISHED[path]
     assert measure(home / path, files[path].checksum) == files[path].checksum
     assert (home / path).stat().st_size == files[path].size

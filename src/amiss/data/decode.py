@@ -17,7 +17,16 @@ from amiss.data.opening import opened, quiet
 from amiss.data.pace import paced
 from amiss.data.resample import choose_size, resize, to_depth
 
-__all__ = ["Decoded", "Kind", "Layout", "conversion_lines", "decode", "decode_with_kind", "plan_layout"]
+__all__ = [
+    "Decoded",
+    "Kind",
+    "Layout",
+    "conversion_lines",
+    "decode",
+    "decode_opened",
+    "decode_with_kind",
+    "plan_layout",
+]
 
 _GREY = ("1", "L", "LA", "La", "I", "F")
 _DEPTH_NAMES: dict[Depth, str] = {"uint8": "8-bit", "uint16": "16-bit", "float32": "float"}
@@ -72,13 +81,16 @@ def decode(path: str, layout: Layout) -> NDArray[np.generic]:
 
 def decode_with_kind(path: str, layout: Layout) -> Decoded:
     """Do what `decode` does, and tell what the file was."""
-    spec = layout.spec
     with opened(path) as image:
-        kind = _kind(image)
-        ImageOps.exif_transpose(image, in_place=True)
-        planes = (
-            _eight_bit(image, spec) if kind.depth == "uint8" else resize(_deep(image, path), spec.height, spec.width)
-        )
+        return decode_opened(image, path, layout)
+
+
+def decode_opened(image: Image.Image, path: str, layout: Layout) -> Decoded:
+    """Do what `decode` does with a file that is open already; `path` is what errors call it."""
+    spec = layout.spec
+    kind = _kind(image)
+    ImageOps.exif_transpose(image, in_place=True)
+    planes = _eight_bit(image, spec) if kind.depth == "uint8" else resize(_deep(image, path), spec.height, spec.width)
     planes = to_depth(planes, layout.depth)
     if len(planes) != spec.channels:
         planes = np.repeat(planes, spec.channels, axis=0)

@@ -8,9 +8,9 @@ from importlib.resources import as_file, files
 import numpy as np
 from numpy.typing import NDArray
 
+from amiss.data.catalogue.mnist import FASHION_MNIST
 from amiss.data.idx import read_idx_pair
 from amiss.data.images import Images
-from amiss.data.official import FASHION_MNIST, SplitName
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ def load_demo() -> Demo:
     return Demo(train, test, anomalous, test_classes, FASHION_MNIST.classes, normal)
 
 
-def _read(split: SplitName) -> tuple[Images, NDArray[np.int64]]:
+def _read(split: str) -> tuple[Images, NDArray[np.int64]]:
     folder = files("amiss.data") / "demo"
     with (
         as_file(folder / f"{split}-images-idx3-ubyte.gz") as images,

@@ -6,9 +6,9 @@ import errno
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 from PIL import Image, UnidentifiedImageError
 
@@ -20,8 +20,10 @@ _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 @contextmanager
-def opened(path: str) -> Iterator[Image.Image]:
+def opened(path: str, stream: BinaryIO | None = None) -> Iterator[Image.Image]:
     """Open an image file with Pillow, header only; whatever goes wrong with it inside the block names the file.
+
+    With `stream`, its bytes are read from there, and `path` is only what errors call it.
 
     Raises:
         InputError: If the file is missing, empty, not an image of an accepted format, larger than 100 megapixels,
@@ -30,7 +32,7 @@ def opened(path: str) -> Iterator[Image.Image]:
     """
     try:
         # a file, not its path: of a path, Pillow 13 maps uncompressed TIFFs and garbles those with orientation 5 to 8
-        with quiet(), Path(path).open("rb") as file, Image.open(file, formats=FORMATS) as image:
+        with quiet(), _bytes(path, stream) as file, Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(f"'{path}' has {image.width} x {image.height} pixels; {_LIMIT}")
             yield image
@@ -38,6 +40,10 @@ def opened(path: str) -> Iterator[Image.Image]:
         raise
     except Exception as error:  # a broken file makes Pillow raise almost anything
         raise _named(path, error) from error
+
+
+def _bytes(path: str, stream: BinaryIO | None) -> AbstractContextManager[BinaryIO]:
+    return Path(path).open("rb") if stream is None else nullcontext(stream)
 
 
 _LIMIT = f"the limit for one image is {MAX_PIXELS // 1_000_000} megapixels"

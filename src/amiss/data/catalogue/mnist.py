@@ -1,72 +1,20 @@
-"""The known data sets: official files with their addresses, lengths and checksums.
+"""MNIST and the two sets that took its place and its format: Fashion-MNIST and KMNIST.
 
-The SHA-256 of the files of MNIST, Fashion-MNIST and CIFAR-10 and KMNIST's npz test files were taken of official files,
-proved by the MD5 or SHA-1 that is published. Those of KMNIST's idx form and of CIFAR-10's archive are the ones that
-TensorFlow Datasets records. For KMNIST's npz training files only one MD5 is known, that of S. Wenkel's CMNIST script
-(2019), whose MD5 of the test files is right: they are checked by it, but `get` takes the idx form.
+The SHA-256 of the files of MNIST and Fashion-MNIST and of KMNIST's npz test files were taken of official files, proved
+by the MD5 that is published. Those of KMNIST's idx form are the ones that TensorFlow Datasets records. For KMNIST's npz
+training files only one MD5 is known, that of S. Wenkel's CMNIST script (2019), whose MD5 of the test files is right:
+they are checked by it, but `get` takes the idx form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from amiss.contracts import ImageSpec, InputError
-from amiss.data.cifar import read_cifar
+from amiss.contracts import ImageSpec
+from amiss.data.catalogue.file_set import FileSet, Form, Part
 from amiss.data.download import DataFile
 from amiss.data.idx import read_idx_pair
 from amiss.data.npz import read_npz_pair
-
-SplitName = Literal["train", "test"]
-Reader = Callable[[Sequence[Path]], tuple[NDArray[np.uint8], NDArray[np.int64]]]
-"""Reads the files of one split as pixels (N, C, H, W) in 0..255 and labels (N,)."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """One form in which a split is distributed."""
-
-    files: tuple[DataFile, ...]
-    reader: Reader
-
-
-@dataclass(frozen=True)
-class Part:
-    """One official split: how many images it has, and its forms, the one that is downloaded first."""
-
-    count: int
-    forms: tuple[Form, ...]
-
-    def held(self, home: Path) -> Form:
-        """Return the form that `home` has the largest share of; the first where it has none."""
-        return max(self.forms, key=lambda form: sum((home / f.path).is_file() for f in form.files) / len(form.files))
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """A labelled set of images of one shape, as its authors distribute it."""
-
-    name: str
-    title: str
-    licence: str
-    homepage: str
-    classes: tuple[str, ...]
-    spec: ImageSpec
-    train: Part
-    test: Part
-    archive: DataFile | None = None
-    """What holds every file that has no address of its own."""
-
-    def part(self, split: SplitName) -> Part:
-        """Return the split of that name; raises InputError for any name but train and test."""
-        if split not in ("train", "test"):
-            raise InputError(f"{self.name} has no split {split!r}; train and test are accepted")
-        return self.train if split == "train" else self.test
 
 
 def _idx(url: str, stem: str, images: tuple[int, str], labels: tuple[int, str]) -> Form:
@@ -79,7 +27,7 @@ def _idx(url: str, stem: str, images: tuple[int, str], labels: tuple[int, str]) 
     )
 
 
-def _npz(split: SplitName, images: tuple[int | None, str], labels: tuple[int | None, str]) -> Form:
+def _npz(split: Literal["train", "test"], images: tuple[int | None, str], labels: tuple[int | None, str]) -> Form:
     """KMNIST's npz files, as (length, checksum) each."""
     named = ((f"kmnist-{split}-imgs.npz", images), (f"kmnist-{split}-labels.npz", labels))
     return Form(
@@ -88,16 +36,11 @@ def _npz(split: SplitName, images: tuple[int | None, str], labels: tuple[int | N
     )
 
 
-def _batches(*files: tuple[str, str]) -> Form:
-    """CIFAR-10's batches of 10,000 records, which come in one archive: (name, checksum) each."""
-    return Form(tuple(DataFile(f"cifar-10-batches-bin/{name}", sum_, 30_730_000) for name, sum_ in files), read_cifar)
-
-
 MNIST_URL = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 FASHION_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 KMNIST_URL = "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"
 
-MNIST = DataSet(
+MNIST = FileSet(
     name="mnist",
     title="MNIST, handwritten digits",
     licence="CC BY-SA 3.0 (as usually given)",
@@ -128,7 +71,7 @@ MNIST = DataSet(
     ),
 )
 
-FASHION_MNIST = DataSet(
+FASHION_MNIST = FileSet(
     name="fashion-mnist",
     title="Fashion-MNIST, pictures of clothes",
     licence="MIT (Zalando SE)",
@@ -162,7 +105,7 @@ FASHION_MNIST = DataSet(
     ),
 )
 
-KMNIST = DataSet(
+KMNIST = FileSet(
     name="kmnist",
     title="Kuzushiji-MNIST, cursive Japanese characters",
     licence="CC BY-SA 4.0",
@@ -200,36 +143,3 @@ KMNIST = DataSet(
         ),
     ),
 )
-
-CIFAR_10 = DataSet(
-    name="cifar-10",
-    title="CIFAR-10, small colour photographs",
-    licence="none stated; research use (Krizhevsky, 2009)",
-    homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
-    classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-    spec=ImageSpec(3, 32, 32),
-    train=Part(
-        50_000,
-        (
-            _batches(
-                ("data_batch_1.bin", "sha256:cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
-                ("data_batch_2.bin", "sha256:a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed"),
-                ("data_batch_3.bin", "sha256:bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67"),
-                ("data_batch_4.bin", "sha256:014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48"),
-                ("data_batch_5.bin", "sha256:755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add"),
-            ),
-        ),
-    ),
-    test=Part(
-        10_000,
-        (_batches(("test_batch.bin", "sha256:8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b")),),
-    ),
-    archive=DataFile(
-        "cifar-10-binary.tar.gz",
-        "sha256:c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-        170_052_171,
-        "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-    ),
-)
-
-SETS = (MNIST, FASHION_MNIST, KMNIST, CIFAR_10)
