@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from amiss import Detector, WorkError, catalog
 from amiss.cli import demo as verb
@@ -41,7 +42,9 @@ def test_a_check_fails_for_what_is_missing_or_wrong(amiss, tmp_path):
     missing = amiss("data", "check", "mnist")
     assert missing.code == 1
     assert missing.out.count(": missing") == 4
-    assert missing.err == "4 files missing or wrong: amiss data get mnist downloads what is needed\n"
+    assert missing.err == (
+        "4 files missing or wrong: amiss data get mnist downloads what is needed, or says where to get it\n"
+    )
     for name in ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"):
         path = tmp_path / "data" / "mnist" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,10 +56,30 @@ def test_a_check_fails_for_what_is_missing_or_wrong(amiss, tmp_path):
 
 
 def test_official_files_pass_the_check(amiss, home):
-    called = amiss("data", "check", "--home", home)
+    called = amiss("data", "check", "fashion-mnist", "--home", home)
     assert called.code == 0
     assert "fashion-mnist (train)" in called.out
     assert "wrong" not in called.out
+
+
+def test_folders_of_images_are_counted(amiss, tmp_path):
+    folder = tmp_path / "data" / "coil-20"
+    folder.mkdir(parents=True)
+    Image.new("L", (8, 8)).save(folder / "obj1__0.png")
+    assert "coil-20: present" in amiss("data", "list", "coil-20").out
+    told = amiss("data", "check")
+    assert told.out == f"coil-20 (all): {folder}: partial\n  expected 1,440 images\n  found    1 images\n"
+    assert told.code == 0
+    assert amiss("data", "check", "coil-20").code == 1
+
+
+@pytest.mark.parametrize("name", ["celeba", "cure-tsr", "head-ct", "brain-mri", "mvtec-ad", "mvtec-ad/bottle"])
+def test_a_set_without_a_link_says_how_to_get_it(amiss, name):
+    called = amiss("data", "get", name)
+    assert called.code == 2
+    assert "no direct link to download" in called.complaint
+    assert "Licence: " in called.complaint
+    assert "absent" in amiss("data", "list", name).out
 
 
 def test_get_brings_each_named_set(amiss, monkeypatch, tmp_path):

@@ -20,7 +20,7 @@ class DataOptions:
     """List the official data sets, get their files, or check the files against their checksums."""
 
     action: Annotated[Literal["list", "get", "check"], Positional, arg(metavar="list|get|check")]
-    """List what there is; get what is missing, going on where a download stopped; check files by their checksums."""
+    """List what there is; get what is missing, or be told how; check files by their checksums, folders by counting."""
     names: Annotated[tuple[str, ...], Positional, arg(metavar="[NAME ...]", help_behavior_hint="")] = ()
     """Names of sets; check takes all that are there, if none is named."""
     home: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
@@ -39,9 +39,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _list(options: DataOptions) -> int:
     note(f"data folder: {sets.data_home(options.home)}")
-    for row in sets.describe(options.home):
-        if not options.names or row.name in options.names:
-            result(f"{row.name}: {row.state}", f"  {row.title}, {row.images}", f"  licence: {row.licence}")
+    for row in sets.describe(options.home, options.names):
+        result(f"{row.name}: {row.state}", f"  {row.title}, {row.images}", f"  licence: {row.licence}")
     return 0
 
 
@@ -56,7 +55,7 @@ def _get(options: DataOptions) -> int:
 
 
 def _check(options: DataOptions) -> int:
-    """Read every file; a missing one is a failure where its set was named."""
+    """Read every file; what is missing is a failure where its set was named."""
     names = options.names or tuple(row.name for row in sets.describe(options.home) if row.state != "absent")
     if not names:
         raise InputError(f"{sets.data_home(options.home)} holds no data set; amiss data get NAME downloads one")
@@ -64,11 +63,14 @@ def _check(options: DataOptions) -> int:
     for name in names:
         for file in sets.check(name, options.home):
             result(f"{name} ({file.split}): {file.path}: {file.state}")
-            if file.state == "wrong checksum":
+            if file.found and file.found != file.expected:
                 result(f"  expected {file.expected}", f"  found    {file.found}")
-            if file.state == "wrong checksum" or (file.state == "missing" and options.names):
+            if file.state == "wrong checksum" or (file.state != "present" and options.names):
                 failed.append(name)
     if failed:
         again = " ".join(dict.fromkeys(failed))
-        note(f"{counted(len(failed), 'file')} missing or wrong: amiss data get {again} downloads what is needed")
+        note(
+            f"{counted(len(failed), 'file')} missing or wrong: amiss data get {again} downloads what is needed, "
+            "or says where to get it"
+        )
     return 1 if failed else 0
