@@ -86,6 +86,8 @@ class Group:
     printed: Source | None = None
     better: Literal["higher", "lower", "neither"] = "higher"
     """Which numbers are better."""
+    decimals: int = 3
+    """Of the numbers when they are written and compared."""
     controls: bool = True
     """Whether the numbers are AUROC, so that those of the trivial controls can stand beside them."""
 

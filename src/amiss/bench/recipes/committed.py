@@ -45,7 +45,7 @@ def cells() -> tuple[Cell, ...]:
 def part(
     recipe: Recipe, labels: Sequence[str] = (), groups: Sequence[str] = (), seeds: Sequence[int] = (0,)
 ) -> list[Cell]:
-    """Return the quick cells of the lines whose label is named, or begins with it and a comma; all where none is."""
+    """Return the quick cells of the lines whose label is named, or stands before a bracket; all where none is."""
     return [
         recipe.cell(line, protocol, seed, "quick")
         for seed in seeds
@@ -53,5 +53,5 @@ def part(
         for line in group.lines
         for column in group.columns
         for protocol in column.protocols
-        if (not groups or group.label in groups) and (not labels or line.label.split(",")[0] in labels)
+        if (not groups or group.label in groups) and (not labels or line.label.split(" (")[0] in labels)
     ]

@@ -34,14 +34,14 @@ def four(dataset: str) -> tuple[Line, ...]:
     cae, grad = budgets.cae(dataset), budgets.gradcon(dataset)
     vae, both = budgets.vae(dataset), budgets.gradcon(dataset, variational=True)
     return (
-        line("CAE, recon", cae, "recon", printed="CAE / Recon", own=True),
-        line("CAE+Grad, recon", grad, "recon", printed="CAE+Grad / Recon", own=True),
-        line("CAE+Grad, grad", grad, "grad", printed="CAE+Grad / Grad", own=True),
-        line("VAE, recon", vae, "recon", printed="VAE / Recon", own=True),
-        line("VAE, latent", vae, "latent", printed="VAE / Latent", own=True),
-        line("VAE+Grad, recon", both, "recon", printed="VAE+Grad / Recon", own=True),
-        line("VAE+Grad, latent", both, "latent", printed="VAE+Grad / Latent", own=True),
-        line("VAE+Grad, grad", both, "grad", printed="VAE+Grad / Grad", own=True),
+        line("CAE (recon)", cae, "recon", printed="CAE / Recon", own=True),
+        line("CAE+Grad (recon)", grad, "recon", printed="CAE+Grad / Recon", own=True),
+        line("CAE+Grad (grad)", grad, "grad", printed="CAE+Grad / Grad", own=True),
+        line("VAE (recon)", vae, "recon", printed="VAE / Recon", own=True),
+        line("VAE (latent)", vae, "latent", printed="VAE / Latent", own=True),
+        line("VAE+Grad (recon)", both, "recon", printed="VAE+Grad / Recon", own=True),
+        line("VAE+Grad (latent)", both, "latent", printed="VAE+Grad / Latent", own=True),
+        line("VAE+Grad (grad)", both, "grad", printed="VAE+Grad / Grad", own=True),
     )
 
 
@@ -50,8 +50,8 @@ def compared(dataset: str) -> tuple[Line, ...]:
     return (
         line("GradCon", budgets.gradcon(dataset), printed="GradCon", own=True),
         line("CAE", budgets.cae(dataset), "recon"),
-        line("VAE, latent", budgets.vae(dataset), "latent", printed="VAE"),
-        line("VAE, recon", budgets.vae(dataset), "recon"),
+        line("VAE (latent)", budgets.vae(dataset), "latent", printed="VAE"),
+        line("VAE (recon)", budgets.vae(dataset), "recon"),
         *baselines(ocsvm="OCSVM", kde="KDE"),
     )
 
