@@ -21,7 +21,7 @@ from amiss.protocols.one_vs_rest import Balanced, Entire
 
 DEMO = Entire("demo", (0,))
 CELLS = [Cell(method, DEMO, seed) for seed in range(2) for method in (KNN(), PCA())]
-LONG = Cell(GradCon(epochs=200, width=1 / 8), DEMO)
+LONG = Cell(GradCon(epochs=200), DEMO)
 
 
 def place(folder: Path) -> Place:

@@ -8,7 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 from amiss.contracts import InputError
 
 METRIC = "metric"
-"""The one purpose that leaves a result unmarked."""
+"""The purpose that labels are for."""
+
+REPORT = "report"
+"""Curves over epochs, which nothing is chosen by; they leave a result unmarked too."""
 
 
 class Labels:
@@ -31,7 +34,7 @@ class Labels:
         return len(self._values)
 
     def reveal(self, purpose: str) -> NDArray[np.int64]:
-        """Return a copy of the labels (N,) and record why; any purpose but "metric" marks the results."""
+        """Return a copy of the labels (N,) and record why; any purpose but METRIC and REPORT marks the results."""
         if not purpose.strip():
             raise InputError('labels were asked for without a purpose: name it, such as "metric"')
         self._purposes.append(purpose)
@@ -44,5 +47,5 @@ class Labels:
 
     @property
     def marked(self) -> bool:
-        """Whether the labels served anything but the metric."""
-        return any(purpose != METRIC for purpose in self._purposes)
+        """Whether the labels served anything but the metric and its reports."""
+        return any(purpose not in (METRIC, REPORT) for purpose in self._purposes)
