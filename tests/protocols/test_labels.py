@@ -4,19 +4,20 @@ import numpy as np
 import pytest
 
 from amiss.contracts import InputError
-from amiss.protocols.labels import Labels
+from amiss.protocols.labels import METRIC, REPORT, Labels
 
 
-def test_looks_are_recorded_and_only_the_metric_leaves_no_mark() -> None:
+def test_looks_are_recorded_and_only_the_metric_and_reports_leave_no_mark() -> None:
     labels = Labels([0, 1, 1])
     assert len(labels) == 3
     assert labels.purposes == ()
     assert labels.reveal("metric").tolist() == [0, 1, 1]
     labels.reveal("metric")
-    assert labels.purposes == ("metric",)
+    assert labels.purposes == (METRIC,)
+    labels.reveal(REPORT)
     assert not labels.marked
     labels.reveal("selection by validation anomalies")
-    assert labels.purposes == ("metric", "selection by validation anomalies")
+    assert labels.purposes == (METRIC, REPORT, "selection by validation anomalies")
     assert labels.marked
 
 
