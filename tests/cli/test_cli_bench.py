@@ -7,25 +7,24 @@ import json
 import pytest
 
 from amiss.bench import recipes
-from amiss.bench.recipe import Column, Line, Recipe, auroc
+from amiss.bench.recipe import Column, Group, Line, Recipe, auroc
 from amiss.bench.results import read
 from amiss.cli import bench as verb
 from amiss.methods.knn import KNN
 from amiss.methods.pca import PCA
 from amiss.protocols.one_vs_rest import Balanced, Entire
+from amiss.protocols.task import Protocol
 
-TINY = Recipe(
-    "tiny-t1",
-    "Two baselines on the bundled images",
-    (Line("kNN", KNN(), KNN(k=1)), Line("PCA", PCA(), PCA())),
-    (Column("T-shirts", (Entire("demo", (0,)),)),),
-    auroc,
-    "AUROC",
-    seeds=2,
-)
-ELSEWHERE = Recipe(
-    "far-t2", "Digits", (Line("kNN", KNN(), KNN()),), (Column("8", (Balanced("mnist", 8),)),), auroc, "AUROC", seeds=1
-)
+KNN_LINE, PCA_LINE = Line("kNN", KNN(), KNN(k=1)), Line("PCA", PCA(), PCA())
+
+
+def recipe(name: str, lines: tuple[Line, ...], protocol: Protocol, seeds: int = 1) -> Recipe:
+    group = Group("", lines, (Column("all", (protocol,)),), auroc, "AUROC")
+    return Recipe(name, "Baselines", (group,), seeds=seeds)
+
+
+TINY = recipe("tiny-t1", (KNN_LINE, PCA_LINE), Entire("demo", (0,)), seeds=2)
+ELSEWHERE = recipe("far-t2", (KNN_LINE,), Balanced("mnist", 8))
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +63,7 @@ def test_budgets_are_other_cells(amiss, tmp_path):
 
 def test_each_finished_cell_is_told(amiss):
     called = amiss("bench", "tiny-t1", "--quick", "--jobs", "1", "--seeds", "1")
-    assert "1/2 knn, T-shirt against the rest, entire test, seed 0: AUROC 0." in called.err
+    assert "1/2 knn, demo: T-shirt against the rest, entire test, seed 0: AUROC 0." in called.err
     assert "2/2 pca" in called.err
 
 
@@ -117,7 +116,7 @@ def test_a_table_alone_runs_nothing(amiss, tmp_path):
 
 
 def test_a_failed_cell_fails_the_call_and_stays_a_row(amiss, monkeypatch):
-    bad = Recipe("bad", "None", (Line("kNN", KNN(), KNN()),), (Column("x", (Balanced("demo", 7),)),), auroc, "AUROC")
+    bad = recipe("bad", (KNN_LINE,), Balanced("demo", 7))
     monkeypatch.setattr(recipes, "load", lambda name: bad)
     called = amiss("bench", "bad", "--quick", "--jobs", "1", "--seeds", "1", "-q")
     assert called.code == 1

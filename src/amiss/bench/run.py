@@ -76,6 +76,7 @@ def run_cell(
         "key": cell.key,
         "cell": to_json(cell),
         "method": catalog.name_of(cell.method),
+        "data": sorted({name for name, _ in cell.protocol.needs()}),
         "task": task.name,
         "train": len(task.train),
         "validation": 0 if task.validation is None else len(task.validation),

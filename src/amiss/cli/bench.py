@@ -22,7 +22,7 @@ from amiss.bench.verify import compare, pick
 from amiss.bench.work import Outcome, Place, work
 from amiss.cli.console import counted, note, reporting, result
 from amiss.cli.options import parse
-from amiss.contracts import InputError, Progress
+from amiss.contracts import InputError
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 RAY = "ray"
@@ -159,8 +159,7 @@ def _run(options: BenchOptions, chosen: Sequence[Recipe]) -> Outcome:
 
             address = None if options.on == RAY else options.on
             return work_on_ray(ready, place, address=address, seconds=seconds, done=told, progress=reporter)
-        bar: Progress = reporter
-        return work(ready, place, jobs=jobs, seconds=seconds, done=told, progress=bar)
+        return work(ready, place, jobs=jobs, seconds=seconds, done=told, progress=reporter)
 
 
 def _accelerated(device: str) -> bool:
@@ -185,8 +184,9 @@ class _Told:
         value = trial_value(row, None, None)
         outcome = f"AUROC {value:.3f}" if value is not None else f"failed: {row.get('error')}"
         cost = f", {row['seconds']} s" if "seconds" in row else ""
+        data = " and ".join(sorted({name for name, _ in cell.protocol.needs()}))
         task = row.get("task", type(cell.protocol).__name__)
-        note(f"{self.count}/{self.total} {row['method']}, {task}, seed {cell.seed}: {outcome}{cost}")
+        note(f"{self.count}/{self.total} {row['method']}, {data}: {task}, seed {cell.seed}: {outcome}{cost}")
 
 
 def _verify(options: BenchOptions, chosen: Sequence[Recipe]) -> int:
