@@ -16,7 +16,8 @@ from amiss import catalog
 from amiss.data.images import Images
 from amiss.data.sets import load
 from amiss.engine.progress import Reporter
-from amiss.protocols.one_vs_rest import balanced, five_folds
+from amiss.protocols.folds import FiveFolds
+from amiss.protocols.one_vs_rest import balanced
 from amiss.protocols.task import Task
 from cells import ROOT, Cell, Row, held_apart, measured, work
 
@@ -32,12 +33,11 @@ def cells() -> list[Cell]:
 
 def protocol(name: str, normal: int, seed: int) -> tuple[Task, Images, Images]:
     """The paper's split, training images and held-out normals: 10 % for MNIST, the fourth fold for Fashion-MNIST."""
-    train, test = load(name, "train"), load(name, "test")
     if name == "fashion-mnist":
-        task = five_folds(train, test, normal, seed)
+        task = FiveFolds(name, normal).task(load, seed)
         assert task.validation is not None
         return task, task.train, task.validation
-    task = balanced(train, test, normal, seed)
+    task = balanced(load(name, "train"), load(name, "test"), normal, seed)
     return task, *held_apart(task.train, seed)
 
 

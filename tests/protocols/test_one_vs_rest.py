@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from amiss.contracts import InputError
 from amiss.data.images import Images
-from amiss.protocols.one_vs_rest import balanced, entire, five_folds
+from amiss.protocols.one_vs_rest import EVEN, PAIRS, balanced, entire
 from amiss.protocols.task import Task
 
 
@@ -95,50 +95,20 @@ def test_copies_of_test_images_are_dropped_from_training() -> None:
     assert not set(values(task.train)) & set(values(task.test))
 
 
-@pytest.mark.parametrize("normal", [0, 2])
-def test_five_folds_merge_both_sides_and_cut_each_class(normal: int) -> None:
-    task = five_folds(TRAIN, TEST, normal, seed=5)
-    total = [70, 55, 70][normal]
-    check_test_side(task, normal, total // 5)
-    assert len(task.train) == 3 * total // 5
-    assert len(values(task.validation)) == total // 5
-    every = [*values(task.train), *values(task.validation), *values(task.test)]
-    assert len(set(every)) == len(every)
-    normals = {v for v in every if CLASS_OF[v] == normal}
-    assert normals == set(np.flatnonzero(normal == CLASS_OF))
-    assert {v >= 1000 for v in values(task.train)} == {True, False}
-    assert task.dropped == 0
-    for images in (task.train, task.test):
-        for i, v in enumerate(values(images)):
-            assert images.name(i) == (f"train/{v}" if v < 1000 else f"test/{v - 1000}")
-
-
-def test_five_folds_depend_on_the_seed_alone() -> None:
-    first, again, other = (values(five_folds(TRAIN, TEST, 0, seed=s).train).tolist() for s in (1, 1, 2))
-    assert first == again
-    assert first != other
-
-
-def test_five_folds_drop_copies_towards_the_test() -> None:
-    pixels = np.zeros((135, 1, 1, 1), dtype=np.uint16)
-    pixels[:, 0, 0, 0] = np.arange(135) // 2  # many images have one copy
-    data = Labelled(Images(pixels), TRAIN.labels, TRAIN.classes)
-    task = five_folds(data, TEST, 0, seed=0)
-    train, validation, test = (set(values(x)) for x in (task.train, task.validation, task.test))
-    assert not train & validation
-    assert not train & test
-    assert not validation & test
-    assert task.dropped == 70 - 14 - len(task.train) - len(values(task.validation))
-    assert task.dropped > 0
-
-
 def test_impossible_tasks_are_refused() -> None:
-    for protocol in (balanced, five_folds):
-        with pytest.raises(InputError, match="there is no class 3: the classes are 0 to 2"):
-            protocol(TRAIN, TEST, 3, seed=0)
+    with pytest.raises(InputError, match="there is no class 3: the classes are 0 to 2"):
+        balanced(TRAIN, TEST, 3, seed=0)
+    with pytest.raises(InputError, match="name at least one"):
+        entire(TRAIN, TEST)
     alone = labelled([30], 0, "train")
     with pytest.raises(InputError, match="30 test images and the other classes 0"):
         balanced(alone, alone, 0, seed=0)
     missing = Labelled(TRAIN.images, np.ones(135, dtype=np.int64), TRAIN.classes)
-    with pytest.raises(InputError, match=r"no training image is of class 0 \(a\)"):
+    with pytest.raises(InputError, match=r"no image is of class 0 \(a\)"):
         balanced(missing, TEST, 0, seed=0)
+
+
+def test_constants_of_arae_name_ten_pairs_and_five_classes() -> None:
+    assert len(set(PAIRS)) == 10
+    assert all(0 <= a < b <= 9 for a, b in PAIRS)
+    assert EVEN == (0, 2, 4, 6, 8)

@@ -1,4 +1,4 @@
-"""Some classes are normal, all others anomalies: the protocols of GradCon (Section 5.1), GPND and ARAE (protocol 2)."""
+"""Some classes are normal, all others anomalies: the protocols of GradCon (Section 5.1) and ARAE (protocol 2)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from numpy.typing import NDArray
 
 from amiss.contracts import InputError
 from amiss.protocols.labels import Labels
-from amiss.protocols.task import Labelled, Protocol, Side, Source, Task, Trial, hold_out, merged, unequal
+from amiss.protocols.parts import class_names
+from amiss.protocols.task import Labelled, Protocol, Side, Source, Task, Trial, hold_out, unequal
 
-FOLDS = 5
+PAIRS = ((4, 5), (0, 7), (1, 3), (2, 6), (8, 9), (2, 9), (0, 8), (0, 1), (2, 3), (4, 9))
+"""Pairs of digits that are normal together in ARAE's Table 6."""
+
+EVEN = (0, 2, 4, 6, 8)
+"""Classes of CIFAR-10 over which ARAE's Table 4 averages."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def balanced(train: Labelled, test: Labelled, normal: int, seed: int) -> Task:
     The outliers are drawn at random from all other classes together, without replacement. Raises InputError for a class
     that does not exist, or of which either side has no images, or with fewer outliers than normal test images.
     """
-    name = _class_name(train, normal)
+    name = class_names(train, normal)
     inliers, others = np.flatnonzero(test.labels == normal), np.flatnonzero(test.labels != normal)
     own = np.flatnonzero(train.labels == normal)
     chosen = _test_index(inliers, others, name, np.random.default_rng(seed))
@@ -80,9 +85,7 @@ def entire(train: Labelled, test: Labelled, *normal: int) -> Task:
     ARAE's protocol 2 (Salehi et al. 2020). Raises InputError for no class, a class that does not exist, or classes of
     which either side has no images.
     """
-    if not normal:
-        raise InputError("no class was named as normal: name at least one")
-    name = " and ".join(_class_name(train, c) for c in normal)
+    name = class_names(train, *normal)
     inlier = np.isin(test.labels, normal)
     if not 0 < int(inlier.sum()) < len(test.labels):
         raise InputError(f"class {name} is all or nothing of the test images: they must hold some of it and others")
@@ -94,47 +97,6 @@ def entire(train: Labelled, test: Labelled, *normal: int) -> Task:
         name=f"{name} against the rest, entire test",
         dropped=len(own) - len(kept),
     )
-
-
-def five_folds(train: Labelled, test: Labelled, normal: int, seed: int) -> Task:
-    """Merge the official sides and cut each class into five folds: 0-2 train, 3 validates, 4 is the balanced test.
-
-    GradCon's Fashion-MNIST protocol, after Pidhorskyi et al., NeurIPS 2018. Outliers are drawn at random from fold 4
-    of all other classes together, equally many as normal test images. Copies the chosen images. Raises InputError as
-    `balanced`.
-    """
-    name = _class_name(train, normal)
-    labels = np.concatenate([train.labels, test.labels])
-    rng = np.random.default_rng(seed)
-    fold = np.empty(len(labels), dtype=np.int64)
-    for c in range(len(train.classes)):
-        members = rng.permutation(np.flatnonzero(labels == c))
-        for i, part in enumerate(np.array_split(members, FOLDS)):
-            fold[part] = i
-    last = fold == FOLDS - 1
-    chosen = _test_index(
-        np.flatnonzero(last & (labels == normal)), np.flatnonzero(last & (labels != normal)), name, rng
-    )
-    own, selection = (np.flatnonzero(part & (labels == normal)) for part in (fold < FOLDS - 2, fold == FOLDS - 2))
-    sides = (train.images, test.images)
-    test_images, validation, training = (merged(*sides, index) for index in (chosen, selection, own))
-    kept_validation = unequal(validation, [test_images])
-    kept = unequal(training, [test_images, validation])
-    return Task(
-        train=training.subset(kept),
-        trials={"test": Trial(test_images, Labels(labels[chosen] != normal))},
-        name=f"{name} against the rest, five folds",
-        dropped=len(training) - len(kept) + len(validation) - len(kept_validation),
-        validation=validation.subset(kept_validation),
-    )
-
-
-def _class_name(data: Labelled, normal: int) -> str:
-    if not 0 <= normal < len(data.classes):
-        raise InputError(f"there is no class {normal}: the classes are 0 to {len(data.classes) - 1}")
-    if not (data.labels == normal).any():
-        raise InputError(f"no training image is of class {normal} ({data.classes[normal]})")
-    return data.classes[normal]
 
 
 def _test_index(
