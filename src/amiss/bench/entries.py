@@ -11,6 +11,9 @@ from amiss.bench.recipe import Budget, Column, Group, Line, Recipe, auroc, mean,
 from amiss.bench.results import Results, Row
 
 NOT_RUN = "not run"
+FAILED = "failed"
+ABSENT = "absent: the rows do not hold this number"
+"""What an entry's state begins with, or is."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def _entry(
                 values[seed] = value
                 used += rows
             else:
-                states.append("failed: the rows do not hold this number")
+                states.append(ABSENT)
         else:
             states.append(_state(wanted, len(rows), results))
     if not values:
@@ -116,12 +119,12 @@ def _entry(
 def _state(wanted: Sequence[str], done: int, results: Results) -> str:
     errors = [error for key in wanted if (error := results.failed(key)) is not None]
     if errors:
-        return f"failed: {errors[0]}"
+        return f"{FAILED}: {errors[0].rstrip('.')}"
     return f"{done} of {len(wanted)}" if done else NOT_RUN
 
 
 def _telling(state: str) -> tuple[bool, bool]:
-    return state.startswith("failed"), state != NOT_RUN
+    return state.startswith(FAILED), state != NOT_RUN
 
 
 def _spread(

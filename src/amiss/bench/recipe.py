@@ -84,6 +84,8 @@ class Group:
     metric: str
     """What the numbers are, in words, with the positive class and the threshold's rule where there is one."""
     printed: Source | None = None
+    beside: tuple[Source, ...] = ()
+    """Numbers that are not of this table but of the same columns, such as reruns by readers."""
     better: Literal["higher", "lower", "neither"] = "higher"
     """Which numbers are better."""
     decimals: int = 3

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from amiss import catalog
-from amiss.bench.entries import Entry, Filled, distinct
+from amiss.bench.entries import ABSENT, FAILED, Entry, Filled, distinct
 from amiss.bench.printed import AVERAGES
 from amiss.bench.recipe import Budget, Column, Group, Recipe
 from amiss.bench.results import Row
@@ -67,16 +67,16 @@ def _against(entries: Sequence[Entry], filled: Filled) -> Iterator[str]:
     own = [entry for entry in entries if len(entry.column.protocols) == 1 and entry.value is not None]
     own = own or [entry for entry in entries if entry.value is not None]
     sign = 1 if filled.group.better == "higher" else -1
+    said = []
     for name, values in _rivals(entries, filled):
         pairs = [(entry, other) for entry in own if (other := values[entry.column]) is not None]
-        if not pairs:
-            continue
         behind = [entry for entry, other in pairs if sign * (float(entry.value or 0) - other) < 0]
-        where = f" ({', '.join(entry.column.label for entry in behind)})" if 0 < len(behind) <= TERSE else ""
-        yield (
-            f"{entries[0].line.label} against {name}: ahead or level in {len(pairs) - len(behind)} of {len(pairs)}, "
-            f"behind in {len(behind)}{where}."
-        )
+        named = len(own) > 1 and 0 < len(behind) <= TERSE
+        where = f" (behind: {', '.join(entry.column.label for entry in behind)})" if named else ""
+        if pairs:
+            said.append(f"{name} in {len(pairs) - len(behind)} of {len(pairs)}{where}")
+    if said:
+        yield f"{entries[0].line.label} is ahead of or level with {'; '.join(said)}."
 
 
 def _rivals(entries: Sequence[Entry], filled: Filled) -> Iterator[tuple[str, dict[Column, float | None]]]:
@@ -100,11 +100,22 @@ def remarks(filled: Sequence[Filled]) -> list[str]:
             for entry in entries:
                 place = ", ".join(part for part in (one.group.label, entry.line.label, entry.column.label) if part)
                 found += [f"† {place}: {mark}." for mark in entry.marks]
-                found += [f"{place}: {entry.state}." for _ in [0] if entry.state.startswith("failed")]
                 found += _slip(entry, place)
+    found += _troubles(filled)
     if any(entry.printed is not None and entry.printed.uncertain for one in filled for entry in _entries(one)):
         found.append(UNSURE)
     return list(dict.fromkeys(found))
+
+
+def _troubles(filled: Sequence[Filled]) -> list[str]:
+    """Say why numbers are missing that were tried for, columns of one line together."""
+    columns: dict[tuple[str, str], list[str]] = {}
+    for one in filled:
+        for entry in _entries(one):
+            if entry.state.startswith((FAILED, ABSENT)):
+                place = ": ".join(part for part in (one.group.label, entry.line.label) if part)
+                columns.setdefault((place, entry.state), []).append(entry.column.label)
+    return [f"{place}, {', '.join(labels)}: {state}." for (place, state), labels in columns.items()]
 
 
 def _entries(one: Filled) -> list[Entry]:
@@ -120,12 +131,15 @@ def _slip(entry: Entry, place: str) -> list[str]:
 
 def settings(recipe: Recipe, budget: Budget) -> list[str]:
     """Say with what settings each line is fitted."""
+    every = [
+        (group.label, line.label, described(line.method(budget))) for group in recipe.groups for line in group.lines
+    ]
+    texts: dict[str, set[str]] = {}
+    for _, label, text in every:
+        texts.setdefault(label, set()).add(text)
     found: dict[str, list[str]] = {}
-    for group in recipe.groups:
-        for line in group.lines:
-            text = described(line.method(budget))
-            place = f"{line.label} ({group.label})" if len(recipe.groups) > 1 and group.label else line.label
-            found.setdefault(text, []).append(place)
+    for group, label, text in every:
+        found.setdefault(text, []).append(f"{label} on {group}" if len(texts[label]) > 1 else label)
     return [f"{', '.join(dict.fromkeys(places))}: {text}" for text, places in found.items()]
 
 

@@ -11,7 +11,7 @@ from textwrap import fill as wrapped
 from typing import Literal
 
 from amiss.bench import printed
-from amiss.bench.entries import NOT_RUN, Entry, Filled, fill
+from amiss.bench.entries import FAILED, NOT_RUN, Entry, Filled, fill
 from amiss.bench.recipe import Budget, Group, Recipe
 from amiss.bench.results import Results
 from amiss.bench.standing import making, remarks, settings, shown, standings
@@ -130,14 +130,13 @@ def grid(one: Filled, *, ranges: bool = True) -> Grid:
 
 def references(group: Group) -> list[tuple[str, list[printed.Printed | None]]]:
     """Return the methods that the paper prints and we do not run, each with a number for each column."""
-    if group.printed is None:
-        return []
     own = {line.printed for line in group.lines}
     found = []
-    for method in printed.methods(group.printed):
-        numbers = [printed.find(group.printed, method, column.printed) for column in group.columns]
-        if method not in own and any(number is not None for number in numbers):
-            found.append((method, numbers))
+    for source in (group.printed, *group.beside):
+        for method in [] if source is None else printed.methods(source):
+            numbers = [printed.find(source, method, column.printed) for column in group.columns]
+            if method not in own and any(number is not None for number in numbers):
+                found.append((method, numbers))
     return found
 
 
@@ -165,7 +164,7 @@ def _lines(entries: Sequence[Entry], group: Group, ranges: bool) -> list[tuple[s
 
 def _ours(entry: Entry, group: Group) -> str:
     if entry.value is None:
-        return "failed" if entry.state.startswith("failed") else entry.state or NOT_RUN
+        return next((word for word in (FAILED, "absent") if entry.state.startswith(word)), entry.state or NOT_RUN)
     return shown(entry.value, group) + ("†" if entry.marks else "")
 
 

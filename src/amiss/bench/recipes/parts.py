@@ -81,7 +81,7 @@ def f1(positive: str, *, oracle: bool) -> Value:
     """
 
     def of(row: Row, trial: str | None) -> float | None:
-        every = trial_of(row, trial).get("f1")
+        every = trial_of(row, trial).get("image_F1")
         found = [
             number(entry, "value")
             for entry in (every if isinstance(every, list) else [])
