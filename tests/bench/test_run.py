@@ -11,6 +11,7 @@ from amiss.bench.cell import Cell, from_json
 from amiss.bench.run import run_cell
 from amiss.bench.sources import official
 from amiss.contracts import InputError
+from amiss.data.images import Images
 from amiss.evaluation.metrics import auroc
 from amiss.methods.gradcon import GradCon
 from amiss.methods.knn import KNN
@@ -22,6 +23,18 @@ from amiss.protocols.task import Protocol, Task, Trial
 
 SOURCE = official()
 SMALL = GradCon(epochs=2)
+
+
+class Peeking(Images):
+    """Training images that look at the labels of the test whenever they are read."""
+
+    def __init__(self, images, labels):
+        super().__init__(images.take(np.arange(len(images))).numpy())
+        self.peek = labels
+
+    def take(self, index):
+        self.peek.reveal("metric")
+        return super().take(index)
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,8 @@ class Few(Protocol):
         labels = Labels(test.labels[tested])
         if self.leak == "look":
             labels.reveal("to see how it goes")
+        if self.leak == "training":
+            train = Peeking(train, labels)
         first = Trial(test.images.subset(tested), labels)
         selection = Trial(test.images.subset(chosen), Labels(test.labels[chosen]))
         other_trial = Trial(
@@ -180,6 +195,7 @@ def test_methods_that_select_nothing_train_on_everything():
         ("selection", "selection"),
         ("look", "to see how it goes"),
         ("metric", "metric"),
+        ("training", "revealed before it was scored: metric"),
     ],
 )
 def test_a_leaky_protocol_is_marked_even_if_it_does_not_confess(leak, told):
