@@ -35,6 +35,10 @@ class Labelled(Interface):
     def classes(self) -> tuple[str, ...]:
         """Names of the classes."""
 
+    @property
+    def tags(self) -> Mapping[str, NDArray[np.int64]]:
+        """Facts besides the class, (N,) each, by name."""
+
 
 class Source(Interface):
     """Where a protocol gets images from."""
