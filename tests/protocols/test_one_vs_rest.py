@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from numbered import Shelf, state
 from numpy.typing import NDArray
 
 from amiss.contracts import InputError
 from amiss.data.images import Images
-from amiss.protocols.one_vs_rest import EVEN, PAIRS, balanced, entire
+from amiss.protocols.leaks import leaks
+from amiss.protocols.one_vs_rest import EVEN, PAIRS, Balanced, Entire, balanced, entire
 from amiss.protocols.task import Task
 
 
@@ -112,3 +114,15 @@ def test_constants_of_arae_name_ten_pairs_and_five_classes() -> None:
     assert len(set(PAIRS)) == 10
     assert all(0 <= a < b <= 9 for a, b in PAIRS)
     assert EVEN == (0, 2, 4, 6, 8)
+
+
+def test_the_protocols_read_both_sides_and_leak_nothing() -> None:
+    shelf = Shelf({("set", "train"): TRAIN, ("set", "test"): TEST})  # type: ignore[dict-item]
+    for protocol in (Balanced("set", 1), Entire("set", (0, 2))):
+        shelf.asked.clear()
+        task = protocol.task(shelf, 3)
+        assert shelf.asked == set(protocol.needs())
+        assert leaks(task) == ()
+        assert state(task) == state(protocol.task(shelf, 3))
+    assert state(Balanced("set", 1).task(shelf, 4)) != state(Balanced("set", 1).task(shelf, 3))
+    assert len(Balanced("set", 1).task(shelf, 4).train) == 36
