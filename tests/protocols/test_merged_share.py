@@ -98,7 +98,7 @@ def test_coil_20_for_real(home: Path) -> None:
     def source(name, split, *, size):  # type: ignore[no-untyped-def]
         return sets.load(name, split, home, size=size)
 
-    task = MergedShare("coil-20", None, 4, 0.75, 0.8, 0, 32).task(source, 0)
+    task = MergedShare("coil-20", None, 4, 0.75, 0.8, 0.0, 32).task(source, 0)
     assert (len(task.train), np.bincount(task.labels.reveal("metric")).tolist()) == (230, [58, 19])
     task = MergedShare("mnist", (8,), tau=0.5).task(source, 0)
     assert task.selection is not None

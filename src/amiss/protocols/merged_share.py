@@ -22,7 +22,7 @@ class MergedShare(Protocol):
     """Some classes are normal; their images are shuffled and cut into training, validation and test.
 
     With the shares left as they are, the authors' code on MNIST and Fashion-MNIST; `train_share=0.8` and
-    `validation_share=0` are the paper's text, and COIL in both.
+    `validation_share=0.0` are the paper's text, and COIL in both.
     """
 
     dataset: str
