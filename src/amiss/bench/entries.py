@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from amiss.bench.printed import Printed, find
@@ -58,19 +58,33 @@ class Filled:
     """AUROC of each control by name, a number for each column."""
 
 
+@dataclass
+class _Found:
+    """What the seeds gave for one line in one column."""
+
+    values: dict[int, float] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    states: list[str] = field(default_factory=list)
+
+
 def fill(recipe: Recipe, group: Group, results: Results, budget: Budget, seeds: int | None = None) -> Filled:
     """Look up every number of a group; seeds: how many are looked for, the recipe's if None."""
     n = recipe.seeds if seeds is None else seeds
     entries, rows = [], []
     for line in group.lines:
-        keys = _keys(recipe, group, line, budget, n) if not recipe.computed else {}
-        entries.append(tuple(_entry(recipe, group, line, column, keys, results) for column in group.columns))
+        keys = {} if recipe.computed else _keys(recipe, group, line, budget, n)
+        less = _keys(recipe, group, line.less, budget, n) if line.less else {}
+        entries.append(tuple(_entry(recipe, group, line, column, (keys, less), results) for column in group.columns))
         every = (results.rows.get(key) for key in dict.fromkeys(key for found in keys.values() for key in found))
         rows.append(tuple(row for row in every if row is not None and "error" not in row))
     return Filled(group, tuple(entries), tuple(rows), _controls(recipe, group, results, budget))
 
 
-def _keys(recipe: Recipe, group: Group, line: Line, budget: Budget, n: int) -> dict[tuple[Column, int], list[str]]:
+Keys = dict[tuple[Column, int], list[str]]
+
+
+def _keys(recipe: Recipe, group: Group, line: Line, budget: Budget, n: int) -> Keys:
+    """Keys of the cells of each column and seed."""
     known: dict[tuple[object, int], str] = {}
     found = {}
     for column in group.columns:
@@ -83,37 +97,43 @@ def _keys(recipe: Recipe, group: Group, line: Line, budget: Budget, n: int) -> d
 
 
 def _entry(
-    recipe: Recipe,
-    group: Group,
-    line: Line,
-    column: Column,
-    keys: dict[tuple[Column, int], list[str]],
-    results: Results,
+    recipe: Recipe, group: Group, line: Line, column: Column, keys: tuple[Keys, Keys], results: Results
 ) -> Entry:
     printed = find(group.printed, line.printed, column.printed)
     if recipe.computed:
         return Entry(line, column, group.value((), line, column), printed=printed)
-    values: dict[int, float] = {}
-    used: list[Row] = []
-    states = []
+    found = _look(group, line, column, keys[0], results)
+    if line.less is not None:
+        other = _look(group, line.less, column, keys[1], results)
+        found.states += other.states
+        found.rows += other.rows
+        found.values = {
+            seed: value - other.values[seed] for seed, value in found.values.items() if seed in other.values
+        }
+    if not found.values:
+        return Entry(line, column, state=max(found.states, key=_telling, default=NOT_RUN), printed=printed)
+    low, high, spread = _spread(group, column, line, found)
+    marks = tuple(dict.fromkeys(str(mark) for row in found.rows for mark in _list(row, "marks")))
+    values = found.values
+    return Entry(line, column, mean(list(values.values())), low, high, spread, tuple(values), "", marks, printed)
+
+
+def _look(group: Group, line: Line, column: Column, keys: Keys, results: Results) -> _Found:
+    found = _Found()
     for (own, seed), wanted in keys.items():
-        if own != column:
+        if own is not column:
             continue
         rows = [results.rows[key] for key in wanted if key in results.rows and "error" not in results.rows[key]]
-        if len(rows) == len(wanted):
-            value = group.value(rows, line, column)
-            if value is not None:
-                values[seed] = value
-                used += rows
-            else:
-                states.append(ABSENT)
+        if len(rows) < len(wanted):
+            found.states.append(_state(wanted, len(rows), results))
+            continue
+        value = (line.value or group.value)(rows, line, column)
+        if value is None:
+            found.states.append(ABSENT)
         else:
-            states.append(_state(wanted, len(rows), results))
-    if not values:
-        return Entry(line, column, state=max(states, key=_telling, default=NOT_RUN), printed=printed)
-    low, high, spread = _spread(group, column, line, values, used)
-    marks = tuple(dict.fromkeys(str(mark) for row in used for mark in _list(row, "marks")))
-    return Entry(line, column, mean(list(values.values())), low, high, spread, tuple(values), "", marks, printed)
+            found.values[seed] = value
+            found.rows += rows
+    return found
 
 
 def _state(wanted: Sequence[str], done: int, results: Results) -> str:
@@ -128,12 +148,13 @@ def _telling(state: str) -> tuple[bool, bool]:
 
 
 def _spread(
-    group: Group, column: Column, line: Line, values: dict[int, float], used: Sequence[Row]
+    group: Group, column: Column, line: Line, found: _Found
 ) -> tuple[float | None, float | None, Literal["seeds", "bootstrap", ""]]:
-    if len(values) > 1:
-        return min(values.values()), max(values.values()), "seeds"
-    if group.value is auroc and len(used) == 1 and not (line.term or column.term):
-        interval = trial_of(used[0], column.trial).get("image_AUROC_interval")
+    if len(found.values) > 1:
+        return min(found.values.values()), max(found.values.values()), "seeds"
+    plain = (line.value or group.value) is auroc and not (line.term or column.term or line.less)
+    if plain and len(found.rows) == 1:
+        interval = trial_of(found.rows[0], column.trial).get("image_AUROC_interval")
         if isinstance(interval, dict):
             return number(interval, "low"), number(interval, "high"), "bootstrap"
     return None, None, ""

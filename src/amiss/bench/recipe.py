@@ -36,6 +36,10 @@ class Line:
     """Whether the epoch is chosen by labelled anomalies, which the label then says."""
     curve: int = 0
     """How many of the last epochs' AUROC are recorded at the published budget."""
+    value: Value | None = None
+    """How its numbers come about, if otherwise than the group's."""
+    less: Line | None = None
+    """A line whose numbers are subtracted, seed by seed."""
 
     def method(self, budget: Budget) -> Method:
         """Return the method at a budget."""
@@ -126,7 +130,8 @@ class Recipe:
         for seed in range(n):
             for group, line in sorted(lines, key=lambda pair: _costly(pair[1].method(budget))):
                 for column in group.columns:
-                    every += [self.cell(line, protocol, seed, budget) for protocol in column.protocols]
+                    for each in (line, line.less) if line.less else (line,):
+                        every += [self.cell(each, protocol, seed, budget) for protocol in column.protocols]
         return tuple({cell.key: cell for cell in every}.values())
 
     def only(self, words: Sequence[str]) -> Recipe:

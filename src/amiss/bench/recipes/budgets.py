@@ -112,6 +112,11 @@ def ama(change: Callable[[AMA], AMA] = lambda method: method) -> Budgets:
     return Budgets(change(quick), change(long))
 
 
+def small_ama() -> Budgets:
+    """The catalogue's `ama`, without negatives and with score R, at both budgets."""
+    return classical("ama")
+
+
 def history_ad(change: Callable[[HistoryAD], HistoryAD] = lambda method: method) -> Budgets:
     """HistoryAD: the defaults against five epochs at five million parameters. change: a variant of both."""
     quick, long = catalog.load("history_ad"), catalog.load("history_ad_published")
@@ -121,5 +126,5 @@ def history_ad(change: Callable[[HistoryAD], HistoryAD] = lambda method: method)
 
 
 def classical(name: str) -> Budgets:
-    """A method without training: the same at both budgets."""
+    """A method that is the same at both budgets."""
     return Budgets(catalog.load(name), catalog.load(name))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from amiss.bench.recipe import Column, Group, Line, Recipe, Source, auroc
 from amiss.bench.recipes import budgets, gradcon_figures
-from amiss.bench.recipes.parts import DIGITS, GARMENTS, OBJECTS, TEN, baselines, classes, f1, line
+from amiss.bench.recipes.parts import DIGITS, GARMENTS, OBJECTS, TEN, baselines, classes, f1, line, over_levels
+from amiss.protocols.cure_tsr import CureTsr
 from amiss.protocols.folds import RATIOS, FiveFolds
 from amiss.protocols.one_vs_rest import Balanced
 
@@ -75,18 +76,27 @@ def table_1() -> Recipe:
 
 def table_2() -> Recipe:
     """Table 2."""
-    protocols = tuple(cifar(c) for c in TEN)
-    columns = (
-        *(Column(f"layer {i}", protocols, printed=f"layer{i}", term=f"grad.{i}") for i in range(1, 5)),
-        Column("all", protocols, printed="All", term="grad"),
-    )
-    own = line("CAE+Grad", budgets.gradcon("cifar-10"), printed="CAE+Grad / Grad", own=True)
-    source = Source("GradCon", "Table 2", "CIFAR-10", "AUROC (gradient loss only)")
     words = f"{AUROC}; the misalignment of one layer of the decoder, counted from the code, or of all"
+    own = line("CAE+Grad", budgets.gradcon("cifar-10"), printed="CAE+Grad / Grad", own=True)
+    groups = []
+    for label, protocols, trial in (
+        ("CIFAR-10", tuple(cifar(c) for c in TEN), None),
+        ("CURE-TSR/DirtyLens", (CureTsr(),), "dirty lens"),
+        ("CURE-TSR/Exposure", (CureTsr(),), "exposure"),
+        ("CURE-TSR/Snow", (CureTsr(),), "snow"),
+    ):
+        columns = (
+            *(Column(f"layer {i}", protocols, trial, f"layer{i}", f"grad.{i}") for i in range(1, 5)),
+            Column("all", protocols, trial, "All", "grad"),
+        )
+        source = Source("GradCon", "Table 2", label, "AUROC (gradient loss only)")
+        value = over_levels if trial else auroc
+        groups.append(Group(label, (own,), columns, value, words, source, controls=False))
     return Recipe(
         "gradcon-t2",
         "GradCon, Table 2: the gradient loss layer by layer",
-        (Group("CIFAR-10", (own,), columns, auroc, words, source),),
+        tuple(groups),
+        note="On CURE-TSR the mean over the five levels of a condition, against the same signs without it.",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from amiss.bench.recipe import Column, Line, Value, mean, number, trial_of
+from amiss.bench.recipe import Column, Line, Value, mean, number, trial_of, trial_value
 from amiss.bench.recipes.budgets import Budgets, classical
 from amiss.bench.results import Row
 from amiss.protocols.task import Protocol
@@ -61,6 +61,16 @@ def metric(name: str) -> Value:
     return value
 
 
+def over_levels(rows: Sequence[Row], line: Line, column: Column) -> float | None:
+    """Mean AUROC over the trials whose name is the column's trial and a level."""
+    found = []
+    for row in rows:
+        trials = row.get("trials")
+        names = [name for name in trials if name.startswith(f"{column.trial} ")] if isinstance(trials, dict) else []
+        found += [trial_value(row, name, column.term or line.term) for name in names]
+    return mean(found)
+
+
 def attacked(rows: Sequence[Row], line: Line, column: Column) -> float | None:
     """Mean AUROC over protocols where the normal test images are attacked within the column's radius."""
     return mean([_attacked(row, column.at or 0.0) for row in rows])
@@ -97,14 +107,9 @@ def f1(positive: str, *, oracle: bool) -> Value:
     return value
 
 
-def anomalous_mean(rows: Sequence[Row], line: Line, column: Column) -> float | None:
-    """Mean score of the anomalous side of the column's trial."""
-    return mean([_side(row, column.trial, 1) for row in rows])
-
-
-def normal_mean(rows: Sequence[Row], line: Line, column: Column) -> float | None:
-    """Mean score of the normal side of the column's trial."""
-    return mean([_side(row, column.trial, 0) for row in rows])
+def mean_score(rows: Sequence[Row], line: Line, column: Column) -> float | None:
+    """Mean score of one side of the column's trial: 0 for the normal images, 1 for the anomalies."""
+    return mean([_side(row, column.trial, int(column.at or 0)) for row in rows])
 
 
 def _side(row: Row, trial: str | None, side: int) -> float | None:
