@@ -2,7 +2,7 @@
 
     python scripts/make_tables.py [--check]
 
-A page shows a table between the lines `<!-- table:NAME -->` and `<!-- end -->`.
+A page shows a table between the lines `<!-- table:NAME -->` and `<!-- end -->`; other files are written whole.
 --check changes nothing and exits 1 if a table is not what the results say.
 """
 
@@ -13,19 +13,17 @@ import importlib
 import pkgutil
 import re
 import sys
-from collections.abc import Callable
+from typing import Any
 
 import tables
 from tables.results import ROOT
 
-Table = tuple[Callable[[], str], list[str]]
 
-
-def every() -> dict[str, Table]:
-    """Tables by name, each with its pages."""
-    found: dict[str, Table] = {}
+def every(kind: str) -> dict[str, Any]:
+    """What the modules of tables hold: TABLES by name, each with its pages, or FILES by path."""
+    found: dict[str, Any] = {}
     for module in pkgutil.iter_modules(tables.__path__):
-        found |= getattr(importlib.import_module(f"tables.{module.name}"), "TABLES", {})
+        found |= getattr(importlib.import_module(f"tables.{module.name}"), kind, {})
     return found
 
 
@@ -35,7 +33,7 @@ def main() -> None:
     check = parser.parse_args().check
     stale: list[str] = []
     missing: list[str] = []
-    for name, (make, pages) in every().items():
+    for name, (make, pages) in every("TABLES").items():
         pattern = re.compile(rf"(<!-- table:{name} -->\n).*?(<!-- end -->)", re.DOTALL)
         made = make()
         for page in pages:
@@ -48,6 +46,13 @@ def main() -> None:
                 stale.append(page)
                 if not check:
                     path.write_text(new)
+    for page, make in every("FILES").items():
+        path = ROOT / page
+        made = make()
+        if not path.exists() or path.read_text() != made:
+            stale.append(page)
+            if not check:
+                path.write_text(made)
     print(f"{'stale' if check else 'written'}: {', '.join(dict.fromkeys(stale)) or 'none'}")
     if missing:
         sys.exit("; ".join(missing))

@@ -6,13 +6,13 @@ import difflib
 from functools import cache
 
 from amiss.bench.recipe import Recipe
-from amiss.bench.recipes import ama, arae, committed, gradcon, history
+from amiss.bench.recipes import ama, arae, committed, gradcon, history, smoke
 from amiss.contracts import InputError
 
 
 @cache
 def _all() -> dict[str, Recipe]:
-    found = [recipe for module in (gradcon, arae, ama, history, committed) for recipe in module.recipes()]
+    found = [recipe for module in (gradcon, arae, ama, history, committed, smoke) for recipe in module.recipes()]
     return {recipe.name: recipe for recipe in found}
 
 

@@ -7,11 +7,10 @@ from functools import partial
 
 from amiss.bench.recipe import Column, Group, Line, Recipe, Source, auroc
 from amiss.bench.recipes import budgets
-from amiss.bench.recipes.parts import DIGITS, OBJECTS, baselines, classes, line
+from amiss.bench.recipes.parts import AUROC, DIGITS, OBJECTS, baselines, classes, line
 from amiss.protocols.ama_one_class import AmaOneClass
 from amiss.protocols.out_of_distribution import OutOfDistribution
 
-AUROC = "AUROC; anomaly is the positive class"
 SELECTED = 50
 """Labelled anomalies by which the paper chooses its epoch."""
 

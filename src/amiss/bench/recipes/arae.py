@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from amiss.bench.recipe import Column, Group, Line, Recipe, Source, auroc
 from amiss.bench.recipes import arae_figures, budgets
-from amiss.bench.recipes.parts import DIGITS, GARMENTS, OBJECTS, attacked, baselines, classes, f1, line
+from amiss.bench.recipes.parts import AUROC, DIGITS, GARMENTS, OBJECTS, attacked, baselines, classes, f1, line
 from amiss.protocols.medical import Medical
 from amiss.protocols.merged_share import COIL, MergedShare
 from amiss.protocols.one_vs_rest import EVEN, PAIRS, Entire
 
-AUROC = "AUROC; anomaly is the positive class"
 RADII = (0.05, 0.1)
 LAST = 50
 """The paper's deviations are over so many last epochs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amiss.bench.recipe import Column, Group, Line, Recipe, Source, auroc
 from amiss.bench.recipes import budgets, gradcon_figures
-from amiss.bench.recipes.parts import DIGITS, GARMENTS, OBJECTS, TEN, baselines, classes, f1, line, over_levels
+from amiss.bench.recipes.parts import AUROC, DIGITS, GARMENTS, OBJECTS, TEN, baselines, classes, f1, line, over_levels
 from amiss.protocols.cure_tsr import CureTsr
 from amiss.protocols.folds import RATIOS, FiveFolds
 from amiss.protocols.one_vs_rest import Balanced
@@ -13,7 +13,6 @@ SIDE = 28
 """GradCon brings CIFAR-10 to 28x28."""
 
 PRINTED_OBJECTS = ("Plane", "Car", "Bird", "Cat", "Deer", "Dog", "Frog", "Horse", "Ship", "Truck")
-AUROC = "AUROC; anomaly is the positive class"
 
 RERUNS = Source("GradCon", "GitHub issue #2 (olivesgatech/gradcon-anomaly)", "CIFAR-10", "AUROC")
 """Two runs of the authors' code by a reader."""

@@ -7,12 +7,11 @@ from dataclasses import replace
 from amiss.bench.recipe import Column, Group, Line, Recipe, Source, auroc
 from amiss.bench.recipes import budgets
 from amiss.bench.recipes.budgets import Budgets
-from amiss.bench.recipes.parts import DIGITS, baselines, classes, line, mean_score, metric
+from amiss.bench.recipes.parts import AUROC, DIGITS, baselines, classes, line, mean_score, metric
 from amiss.methods.history_ad import Averaged, HistoryAD
 from amiss.protocols.one_anomalous import OneAnomalous
 from amiss.protocols.out_of_distribution import OutOfDistribution
 
-AUROC = "AUROC; anomaly is the positive class"
 OUT = "AUPRC; anomaly is the positive class"
 IN = "AUPRC; normal is the positive class"
 SCORES = "mean score; the paper has normal images near -1 and anomalies near 1"

@@ -9,6 +9,7 @@ from amiss.bench.recipes.budgets import Budgets, classical
 from amiss.bench.results import Row
 from amiss.protocols.task import Protocol
 
+AUROC = "AUROC; anomaly is the positive class"
 TEN = tuple(range(10))
 DIGITS = tuple(str(digit) for digit in TEN)
 GARMENTS = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
