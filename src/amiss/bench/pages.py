@@ -101,7 +101,8 @@ def sheet(paper: str, numbers: Numbers) -> str:
 def gap(paper: str, numbers: Numbers) -> str:
     """Return the gap between our quick runs and the printed numbers in five lines."""
     every = numbers.paper(paper)
-    own = [(one, entry, group) for one in every for entry, group in one.entries if entry.line.own]
+    run = [one for one in every if not one.recipe.computed]
+    own = [(one, entry, group) for one in run for entry, group in one.entries if entry.line.own]
     targets = _once(own)
     with_result = [each for each in targets if each[1].value is not None]
     behind = [each for each in with_result if missed(each[1], each[2])]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from amiss.bench.cell import Cell
 from amiss.bench.recipe import Recipe
-from amiss.bench.recipes import arae, gradcon, history
+from amiss.bench.recipes import arae, gradcon, gradcon_figures, history
 
 
 def recipes() -> tuple[Recipe, ...]:
@@ -26,9 +26,10 @@ def cells() -> tuple[Cell, ...]:
     t3, t4, t7 = gradcon.table_3(), gradcon.table_4(), gradcon.table_7()
     a1, a2, a3, a4 = arae.table_1(), arae.table_2(), arae.table_3(), arae.table_4()
     a5, a6, h5 = arae.table_5(), arae.table_6(), history.figure_5()
+    made, h6 = gradcon_figures.conditions(), history.figure_6()
     coil = ("COIL-20, AUC",)
     every: list[Cell] = []
-    for recipe in (t4, a2, t3, t7, a4, h5):
+    for recipe in (t4, a2, t3, t7, a4, h5, made):
         every += part(recipe, raw)
     every += part(a1, raw, seeds=range(5)) + part(a3, raw, coil, seeds=range(5))
     every += part(a5)
@@ -37,11 +38,13 @@ def cells() -> tuple[Cell, ...]:
     every += part(a1, ("ARAE", "GradCon")) + part(a3, ("ARAE",), coil)
     every += part(h5, ("HistoryAD", "AMA", "small AMA", "HistoryAD, no training"))
     every += part(t4, ("CAE", "VAE"))
+    every += part(made, ("GradCon", "CAE"))
     every += part(t3, ("GradCon", "CAE", "VAE"))
     every += part(t7, ("GradCon", "CAE", "VAE"))
     every += part(a2, ("ARAE", "DAE"), ("Fashion-MNIST",))
     every += part(a6, ("DAE", "ARAE"), ("two normal digits",))
     every += part(a4, ("ARAE", "DAE"))
+    every += part(h6, ("HistoryAD", "kNN", "PCA"))
     every += part(a1, ("DAE",)) + part(a3, ("DAE", "GradCon"), coil)
     every += part(t3, ("GradCon", "CAE"), seeds=(1, 2))
     every += part(a1, ("ARAE", "GradCon"), seeds=(1, 2, 3, 4)) + part(a3, ("ARAE",), coil, seeds=(1, 2, 3, 4))

@@ -19,6 +19,7 @@ from amiss.methods.gradcon_arae import GradConARAE
 from amiss.methods.history_ad import HistoryAD
 from amiss.methods.typical import Typical
 from amiss.protocols.ama_one_class import AmaOneClass
+from amiss.protocols.conditions import Conditions, NoiseLevels
 from amiss.protocols.cure_tsr import CureTsr
 from amiss.protocols.folds import FiveFolds
 from amiss.protocols.medical import Medical
@@ -54,6 +55,8 @@ PROTOCOLS: tuple[Protocol, ...] = (
     Medical("head-ct", size=32),
     OutOfDistribution(DEMO, ("mnist",)),
     CureTsr(limit=100),
+    Conditions(DEMO, (0,), conditions=("gaussian blur",), levels=(1, 5), limit=100),
+    NoiseLevels(DEMO, sigmas=(0.2,), test_limit=100),
 )
 """Each protocol once, on the bundled images where they suffice."""
 
