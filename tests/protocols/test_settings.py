@@ -10,6 +10,7 @@ import pytest
 from amiss.bench.cell import Cell, from_json, protocol_classes, to_json
 from amiss.methods.pca import PCA
 from amiss.protocols.ama_one_class import AmaOneClass
+from amiss.protocols.conditions import Conditions, NoiseLevels
 from amiss.protocols.cure_tsr import CureTsr
 from amiss.protocols.folds import FiveFolds
 from amiss.protocols.medical import Medical
@@ -22,12 +23,14 @@ from amiss.protocols.task import Protocol
 EXAMPLES: tuple[Protocol, ...] = (
     AmaOneClass("mnist", 3, selection_anomalies=50),
     Balanced("cifar-10", 3, 28),
+    Conditions("cifar-10", (3,), ("rain",), (1, 5)),
     CureTsr(("rain",), (1, 5), limit=100),
     Entire("mnist", (4, 5)),
     FiveFolds("fashion-mnist", 3, 10, "duplicate", 4),
     Medical("brain-mri", size=128),
     MergedShare("coil-20", None, 4, 0.75, 0.8, 0.0, 32),
     MergedShare("mnist", (3,)),
+    NoiseLevels("mnist", (0.1, 0.5)),
     OneAnomalous("mnist", 3, "fence_gan"),
     OutOfDistribution("svhn", ("cifar-10", "celeba"), None),
     OutOfDistribution("mnist", ("kmnist",), selection_anomalies=50, selection_from="rest"),

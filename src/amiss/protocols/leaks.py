@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from itertools import product
 
-import numpy as np
-
 from amiss.data.images import Images
 from amiss.protocols.task import Task
 
@@ -18,13 +16,13 @@ def leaks(task: Task) -> tuple[str, ...]:
     chosen = {"the validation images": task.validation}
     if task.selection is not None:
         chosen["the labelled selection"] = task.selection.images
-    train = ("the training images", task.train)
-    others = [(name, images) for name, images in chosen.items() if images is not None]
-    tested = [(f"the trial {name!r}", trial.images) for name, trial in task.trials.items()]
+    train = ("the training images", _different(task.train))
+    others = [(name, _different(images)) for name, images in chosen.items() if images is not None]
+    tested = [(f"the trial {name!r}", _different(trial.images)) for name, trial in task.trials.items()]
     found = [
-        f"{a} and {b} share {shared} equal images"
+        f"{a} and {b} share {len(shared)} equal images"
         for (a, first), (b, second) in [*product([train], others), *product([train, *others], tested)]
-        if (shared := _shared(first, second))
+        if (shared := first & second)
     ]
     for name, trial in task.trials.items():
         if trial.labels.purposes:
@@ -36,6 +34,6 @@ def leaks(task: Task) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _shared(first: Images, second: Images) -> int:
-    """Different images that both parts hold."""
-    return len(np.intersect1d(first.digests(), second.digests()))
+def _different(images: Images) -> set[bytes]:
+    """Digests of all images that differ."""
+    return set(images.digests().tolist())
