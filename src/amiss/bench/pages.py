@@ -52,6 +52,12 @@ class Shown:
         """Whether there is any number that was run for."""
         return any(entry.value is not None for entry, _ in self.entries)
 
+    @property
+    def of_its_own(self) -> bool:
+        """Whether there is a number that the other budget does not have."""
+        lines = (entry.line for entry, _ in self.entries if entry.value is not None)
+        return not self.recipe.computed and any(line.quick != line.published for line in lines)
+
 
 class Numbers:
     """Every recipe with its numbers, each looked up once."""
@@ -80,7 +86,7 @@ def tables(paper: str, numbers: Numbers) -> str:
     for one in numbers.paper(paper):
         parts.append(markdown(one.recipe, one.filled, "quick", level=3))
         other = long[one.recipe.name]
-        if other.done and not one.recipe.computed:
+        if other.of_its_own:
             parts.append(f"#### {one.recipe.name} at the published budget")
             parts.append(markdown(other.recipe, other.filled, "published", level=5))
     return "\n\n".join(parts)
@@ -92,7 +98,7 @@ def sheet(paper: str, numbers: Numbers) -> str:
     budgets: tuple[Budget, Budget] = ("quick", "published")
     for budget in budgets:
         for one in numbers.paper(paper, budget):
-            if budget == "quick" or (one.done and not one.recipe.computed):
+            if budget == "quick" or one.of_its_own:
                 head, *rest = to_csv(one.recipe, one.filled, one.budget).split("\n")
                 lines += rest if lines else [head, *rest]
     return "\n".join(lines) + "\n"
@@ -173,9 +179,9 @@ def _simple(every: Sequence[Shown]) -> str:
                         count[0] += entry.value >= rival
                         count[1] += 1
     said = [f"{name} in {a} of {b}" for name, (a, b) in counts.items() if b]
-    return (
-        f"In AUROC on single columns the first line is ahead of or level with {'; '.join(said) or 'nothing run yet'}."
-    )
+    if not said:
+        return "In AUROC no single column has a result of a table's first line yet."
+    return f"In AUROC on single columns the first line of each table is ahead of or level with {'; '.join(said)}."
 
 
 def _open(every: Sequence[Shown]) -> str:

@@ -58,7 +58,7 @@ def markdown(recipe: Recipe, filled: Sequence[Filled], budget: Budget, level: in
         if one.group.label:
             parts.append(f"{'#' * (level + 1)} {one.group.label}")
         parts.append(_markdown_grid(grid(one)))
-        parts.append(f"{one.group.metric}.")
+        parts.append(_sentence(one.group.metric))
         if standings(one):
             parts.append("\n".join(f"- {sentence}" for sentence in standings(one)))
     parts += ["\n".join(f"- {sentence}" for sentence in remarks(filled))] if remarks(filled) else []
@@ -77,7 +77,7 @@ def text(recipe: Recipe, filled: Sequence[Filled], budget: Budget) -> str:
     for one in filled:
         parts += [f"[{one.group.label}]"] if one.group.label else []
         parts += [_text_grid(part) for part in _blocks(grid(one, ranges=False))]
-        parts += [_bullets([f"{one.group.metric}.", *(_plain(said) for said in standings(one))])]
+        parts += [_bullets([_sentence(one.group.metric), *(_plain(said) for said in standings(one))])]
     parts += [_bullets(remarks(filled))] if remarks(filled) else []
     parts += [wrapped(recipe.note, WIDTH)] if recipe.note else []
     if filled and not recipe.computed:
@@ -234,6 +234,10 @@ def _text_grid(made: Grid) -> str:
         numbers = [cell.rjust(width) for cell, width in zip(cells[2:], widths[2:], strict=True)]
         lines.append("  ".join([*named, *numbers]).rstrip())
     return "\n".join(lines)
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _plain(marked: str) -> str:
