@@ -1,14 +1,15 @@
 """Eight conditions of a camera and the weather at five levels, and noise: our own re-creation of CURE-TSR's conditions.
 
-Those of CURE-TSR (Temel et al., 2017), which GradCon tests on (Kwon et al., ECCV 2020, Section 5.2), were made with
+Those of CURE-TSR (Temel et al., 2017), which GradCon tests on (Kwon et al., ECCV 2020, Section 5.1), were made with
 video software and cannot be had without a request. These have the same names and go on any images (B, C, H, W) in
-[0, 1]; docs/corruptions.md says what each does. What is random in an image depends on the seed and the image's number
-alone, and is the same at every level: a higher level only makes it stronger.
+[0, 1] of 16 pixels and more; docs/corruptions.md says what each does. What is random in an image depends on the seed,
+the condition and the image's number alone, and is the same at every level: a higher level only makes it stronger.
 """
 
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -20,26 +21,28 @@ from amiss.contracts import InputError
 
 LEVELS = (1, 2, 3, 4, 5)
 
+# By level. Lengths are shares of the image's shorter side.
 GREYED = (0.2, 0.4, 0.6, 0.8, 1.0)  # share of the colour that is gone
-RADIUS = (0.02, 0.035, 0.05, 0.07, 0.095)  # of the disc of confusion, in sides of the image
-SIGMA = (0.015, 0.03, 0.045, 0.065, 0.09)  # of the Gaussian, in sides
-DIRT = (0.2, 0.4, 0.55, 0.75, 0.95)  # how opaque the dirt is
+RADIUS = (0.04, 0.055, 0.075, 0.1, 0.13)  # of the disc of confusion
+DIRT = (0.25, 0.4, 0.55, 0.75, 0.95)  # how opaque the dirt is
 GAIN = (1.2, 1.5, 1.9, 2.6, 4.0)  # of the brightness, before it is clipped
-DROPS, STREAK = (0.01, 0.02, 0.035, 0.05, 0.07), (0.3, 0.45, 0.6, 0.75, 0.9)  # per pixel; how opaque a streak is
-FLAKES, COVER = (0.005, 0.012, 0.025, 0.04, 0.06), (0.5, 0.6, 0.7, 0.8, 0.9)  # per pixel; how opaque a flake is
-FOG = (0.25, 0.5, 0.85, 1.4, 2.3)  # optical depth of the farthest part
+SIGMA = (0.02, 0.035, 0.05, 0.07, 0.1)  # of the Gaussian
+DROPS = (12, 22, 34, 50, 70)  # streaks of rain
+STREAK = (0.5, 0.65, 0.8, 1.0, 1.3)  # how thick a streak is: 1 lets 37 % through
+FLAKES = (12, 24, 40, 62, 90)  # of snow, a third of them large
+COVER = (0.5, 0.6, 0.7, 0.8, 0.9)  # how opaque a flake is
+FOG = (0.2, 0.4, 0.7, 1.2, 2.0)  # optical depth of the farthest part
 
 LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
-GREY, WHITE = 0.35, 0.95  # of dirt; of rain, snow and fog
-ANGLE = (0.35, 1.0)  # across and down: how rain falls
+SOIL, WATER, WHITE = 0.25, 0.85, 0.95  # brightness of dirt, of rain, of snow and fog
 
 
 def corrupt(x: Tensor, condition: str, level: int, *, seed: int, first: int = 0) -> Tensor:
     """Return images (B, C, H, W) in [0, 1] under a condition, in the same shape, type and range.
 
     level: 1, the mildest, to 5, or 0 for the images as they are. first: number of the first image, which with the seed
-    decides what is random. Raises InputError for an unknown condition or level, and for grey images where the condition
-    takes colour away.
+    decides what is random; neither is below 0. Raises InputError for an unknown condition or level, and for grey images
+    where the condition takes colour away.
     """
     if condition not in _CONDITIONS:
         near = difflib.get_close_matches(condition, CONDITIONS, n=1)
@@ -49,33 +52,39 @@ def corrupt(x: Tensor, condition: str, level: int, *, seed: int, first: int = 0)
         raise InputError(f"level {level!r} of {condition} is not accepted: give 1, the mildest, to 5, or 0 for none")
     if level == 0 or not len(x):
         return x.clone()
-    return _CONDITIONS[condition](x, level - 1, _Draws(seed, first)).clamp(0, 1)
+    return _CONDITIONS[condition](x, LEVELS.index(level), _Draws(condition, seed, first)).clamp(0, 1)
 
 
 def gaussian_noise(x: Tensor, sigma: float, *, seed: int, first: int = 0) -> Tensor:
     """Return images (B, C, H, W) in [0, 1] with Gaussian noise of standard deviation sigma, clipped to [0, 1].
 
-    As Figure 6 of HistoryAD. Raises InputError for a sigma below 0.
+    For Figure 6 of HistoryAD, which does not say whether it clips. seed and first as in `corrupt`. Raises InputError
+    for a sigma that is below 0 or not finite.
     """
-    if not sigma >= 0:
+    if not 0 <= sigma < math.inf:
         raise InputError(f"sigma {sigma!r} is not accepted: noise has a standard deviation of at least 0")
-    return (x + sigma * _Draws(seed, first).normal(x)).clamp(0, 1)
+    return (x + sigma * _Draws("noise", seed, first).normal(x)).clamp(0, 1) if len(x) else x.clone()
 
 
 class _Draws:
-    """Random fields, one generator an image."""
+    """Random fields, one generator for each image: alike for the same purpose, seed and number of the image."""
 
-    def __init__(self, seed: int, first: int) -> None:
-        self.seed, self.first = seed, first
+    def __init__(self, purpose: str, seed: int, first: int) -> None:
+        if seed < 0 or first < 0:
+            raise InputError(f"seed {seed} and first image {first} are not accepted: neither may be below 0")
+        self.purpose, self.seed, self.first = purpose.encode(), seed, first
 
     def _each(self, x: Tensor, draw: Callable[[np.random.Generator], np.ndarray]) -> Tensor:
-        fields = [draw(np.random.default_rng((self.seed, self.first + i))) for i in range(len(x))]
-        shape = (0, 1, *x.shape[2:])
-        return torch.from_numpy(np.stack(fields)).to(x) if fields else x.new_zeros(shape)
+        keys = [(self.seed, self.first + i, *self.purpose) for i in range(len(x))]
+        return torch.from_numpy(np.stack([draw(np.random.default_rng(key)) for key in keys])).to(x)
 
     def uniform(self, x: Tensor, height: int, width: int) -> Tensor:
-        """Fields (B, 1, height, width) in [0, 1)."""
-        return self._each(x, lambda rng: rng.random((1, height, width)))
+        """Fields (B, height, width) in [0, 1); a lower one begins with the same rows."""
+        return self._each(x, lambda rng: rng.random((height, width)))
+
+    def smooth(self, x: Tensor, cells: int) -> Tensor:
+        """Fields (B, 1, H, W) that swing between about 0 and 1 and are alike at any size."""
+        return F.interpolate(self.uniform(x, cells, cells)[:, None], x.shape[2:], mode="bicubic", align_corners=False)
 
     def normal(self, x: Tensor) -> Tensor:
         """Fields like the images, of mean 0 and variance 1."""
@@ -90,50 +99,47 @@ def _decolorization(x: Tensor, level: int, draws: _Draws) -> Tensor:
 
 
 def _lens_blur(x: Tensor, level: int, draws: _Draws) -> Tensor:
-    radius = RADIUS[level] * _side(x)
-    reach = int(np.ceil(radius))
-    at = torch.arange(-reach, reach + 1).to(x)
-    distance = (at[:, None].square() + at.square()).sqrt()
-    return _filter(x, (radius + 0.5 - distance).clamp(0, 1))
-
-
-def _gaussian_blur(x: Tensor, level: int, draws: _Draws) -> Tensor:
-    return _filter(x, _bell(x, SIGMA[level] * _side(x)))
+    radius, fine = RADIUS[level] * _side(x), 8  # points across a pixel
+    inside = (_far(x, radius, fine) <= radius).to(x)
+    return _filter(x, F.avg_pool2d(inside[None], fine)[0])  # the disc's share of each pixel
 
 
 def _dirty_lens(x: Tensor, level: int, draws: _Draws) -> Tensor:
-    cells = 6  # blotches are a sixth of a side apart
-    blotches = F.interpolate(draws.uniform(x, cells, cells), x.shape[2:], mode="bicubic", align_corners=False)
-    opacity = ((blotches - 0.55) * 4).clamp(0, 1)
-    return _cover(x, DIRT[level] * opacity, GREY)
+    opacity = ((draws.smooth(x, 6) - 0.4) * 2.5).clamp(0, 1)
+    return _cover(x, DIRT[level] * opacity, SOIL)
 
 
 def _exposure(x: Tensor, level: int, draws: _Draws) -> Tensor:
     return x * GAIN[level]
 
 
+def _gaussian_blur(x: Tensor, level: int, draws: _Draws) -> Tensor:
+    sigma = SIGMA[level] * _side(x)
+    edges = torch.arange(-math.ceil(4 * sigma), math.ceil(4 * sigma) + 2).to(x) - 0.5
+    share = torch.erf(edges / (sigma * math.sqrt(2))).diff()  # of the Gaussian, in each pixel
+    return _filter(x, share[:, None] * share)
+
+
 def _rain(x: Tensor, level: int, draws: _Draws) -> Tensor:
-    length = max(3, round(0.22 * _side(x)))
-    steps = torch.linspace(0, 1, 2 * length)
-    kernel = torch.zeros(length, length)
-    kernel[(steps * ANGLE[1] * (length - 1)).round().long(), (steps * ANGLE[0] * (length - 1)).round().long()] = 1
-    drops = (draws.uniform(x, *x.shape[2:]) < DROPS[level]).to(x)
-    streaks = _spread(drops, kernel.to(x)).clamp(0, 1)
-    return _cover(x, STREAK[level] * streaks, WHITE)
+    length, width = 0.25 * _side(x), 0.008 * _side(x)
+    reach = torch.arange(-math.ceil(length / 2 + width), math.ceil(length / 2 + width) + 1).to(x)
+    along = (0.95 * reach[:, None] + 0.31 * reach).clamp(-length / 2, length / 2)  # 18 degrees from upright
+    distance = torch.hypot(reach[:, None] - 0.95 * along, reach - 0.31 * along)
+    streak = (width + 0.5 - distance).clamp(0, 1)
+    water = _stamp(x, draws.uniform(x, DROPS[level], 2), streak)
+    return _cover(x, 1 - torch.exp(-STREAK[level] * water), WATER)
 
 
 def _snow(x: Tensor, level: int, draws: _Draws) -> Tensor:
-    field = draws.uniform(x, *x.shape[2:])
-    side = _side(x)
-    large, small = ((field < FLAKES[level] / 4).to(x), (field < FLAKES[level]).to(x))
-    flakes = _spread(large, _round(x, 0.05 * side)) + _spread(small, _round(x, 0.022 * side))
+    small, large = (((r + 0.5 - _far(x, r)) / max(1, r / 2)).clamp(0, 1) for r in (0.02 * _side(x), 0.04 * _side(x)))
+    at = draws.uniform(x, FLAKES[level], 2)
+    flakes = _stamp(x, at, small) + _stamp(x, at[:, ::3], large)
     return _cover(x, COVER[level] * flakes.clamp(0, 1), WHITE)
 
 
 def _haze(x: Tensor, level: int, draws: _Draws) -> Tensor:
-    swirls = F.interpolate(draws.uniform(x, 3, 3), x.shape[2:], mode="bicubic", align_corners=False)
     height = torch.linspace(1, 0.5, x.shape[2]).to(x)[:, None]  # what is farther away stands higher
-    depth = (0.8 * height + 0.2 * swirls.clamp(0, 1)) * FOG[level]
+    depth = (0.7 * height + 0.3 * draws.smooth(x, 3).clamp(0, 1)) * FOG[level]
     return _cover(x, 1 - torch.exp(-depth), WHITE)
 
 
@@ -141,37 +147,37 @@ def _side(x: Tensor) -> int:
     return min(x.shape[2:])
 
 
+def _far(x: Tensor, radius: float, fine: int = 1) -> Tensor:
+    """Distance in pixels from the middle of a square in which a soft disc fits, at fine * fine points of each pixel."""
+    pixels = 2 * math.ceil(radius) + 1
+    at = (torch.arange(pixels * fine).to(x) + 0.5) / fine - pixels / 2
+    return torch.hypot(at[:, None], at)
+
+
 def _cover(x: Tensor, opacity: Tensor, value: float) -> Tensor:
     """Lay something of one brightness over images, as opaque as it is at each pixel."""
     return x * (1 - opacity) + value * opacity
 
 
-def _bell(x: Tensor, sigma: float) -> Tensor:
-    reach = int(np.ceil(3 * sigma))
-    at = torch.arange(-reach, reach + 1).to(x)
-    line = torch.exp(-at.square() / (2 * sigma**2))
-    return line[:, None] * line
-
-
-def _round(x: Tensor, radius: float) -> Tensor:
-    """A soft disc, 1 in its middle."""
-    reach = int(np.ceil(radius))
-    at = torch.arange(-reach, reach + 1).to(x)
-    return (radius + 0.5 - (at[:, None].square() + at.square()).sqrt()).clamp(0, 1)
-
-
 def _filter(x: Tensor, kernel: Tensor) -> Tensor:
-    """Average of each pixel's neighbours by the weights of a kernel; the border is repeated."""
-    return _spread(x, kernel / kernel.sum(), "replicate")
-
-
-def _spread(x: Tensor, kernel: Tensor, border: str = "constant") -> Tensor:
-    """Put a kernel at every pixel of each channel, as strong as the pixel, and add them up."""
+    """Average of each pixel's neighbours by the weights of a symmetric kernel of odd sides; the border is repeated."""
     down, across = kernel.shape
-    room = (across // 2, (across - 1) // 2, down // 2, (down - 1) // 2)
-    padded = F.pad(x, room, mode=border)
-    weight = kernel.flip(0, 1)[None, None].expand(x.shape[1], 1, down, across)
-    return F.conv2d(padded, weight, groups=x.shape[1])
+    padded = F.pad(x, (across // 2, across // 2, down // 2, down // 2), mode="replicate")
+    size = padded.shape[2:]
+    waves = torch.fft.rfft2(padded) * torch.fft.rfft2(kernel / kernel.sum(), s=size)
+    return torch.fft.irfft2(waves, s=size)[..., down - 1 :, across - 1 :]  # what comes before wraps around
+
+
+def _stamp(x: Tensor, at: Tensor, kernel: Tensor) -> Tensor:
+    """Add up a kernel of odd sides that is put at N places (B, N, 2) of each image, from 0 to 1 across it and down."""
+    (height, width), (down, across) = x.shape[2:], kernel.shape
+    row, column = (at[..., i, None, None].mul(n).long().clamp(max=n - 1) for i, n in ((1, height), (0, width)))
+    wide = width + across - 1
+    where = (row + torch.arange(down)[:, None]) * wide + column + torch.arange(across)  # (B, N, down, across)
+    canvas = x.new_zeros(len(x), (height + down - 1) * wide)
+    canvas.scatter_add_(1, where.flatten(1), kernel.expand(where.shape).flatten(1))
+    middle = canvas.view(len(x), 1, -1, wide)
+    return middle[:, :, down // 2 : down // 2 + height, across // 2 : across // 2 + width]
 
 
 _CONDITIONS: dict[str, Callable[[Tensor, int, _Draws], Tensor]] = {
