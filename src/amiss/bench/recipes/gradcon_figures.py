@@ -114,7 +114,7 @@ def figure_4() -> Recipe:
 
 def conditions() -> Recipe:
     """Figure 4 again, with conditions that are made instead of CURE-TSR's."""
-    made = Conditions("cifar-10", (CARS,), size=28)
+    made = Conditions("cifar-10", (CARS,), size=28, limit=500)
     grad, cae = budgets.gradcon("cifar-10"), budgets.cae("cifar-10")
     lines = (
         line("CAE+Grad (grad)", grad, "grad", own=True),
