@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -33,6 +33,8 @@ from amiss.engine.progress import silent
 from amiss.engine.runtime import Precision, Runtime, derive, place, seeded
 from amiss.engine.scoring import score_images, score_terms
 from amiss.engine.workdir import Plan, Workdir
+from amiss.explain.maps import Explanation, explain_stream
+from amiss.explain.nearest import Nearest, nearest_stream, thumbnails
 from amiss.protocols.split import Split, held_out_size, split
 
 
@@ -40,7 +42,8 @@ class Detector:
     """Learns from normal images alone; labels a normal image anomalous with probability at most `fpr`.
 
     method: a name from `amiss.catalog.names()` or a Method. fpr: promised false-alarm rate in (0, 1); None gives scores
-    without a decision. size: side in pixels to which images are brought; by default it follows the images.
+    without a decision. size: side in pixels to which images are brought; by default it follows the images. keep_images:
+    whether the model file keeps thumbnails of some training images and their names, for `nearest`.
     Raises InputError for an unknown method or a rate outside (0, 1).
     """
 
@@ -53,6 +56,7 @@ class Detector:
         size: int | None = None,
         device: str = "auto",
         precision: Precision = "float32",
+        keep_images: bool = True,
     ) -> None:
         self.method = catalog.load(method) if isinstance(method, str) else method
         if not isinstance(self.method, Method):
@@ -62,7 +66,7 @@ class Detector:
         if fpr is not None:
             needed(fpr)  # refuses what is not a rate
         self.fpr = None if fpr is None else float(fpr)
-        self.random_state, self.size = int(random_state), size
+        self.random_state, self.size, self.keep_images = int(random_state), size, keep_images
         self.runtime = Runtime(device, precision, self.random_state)
         self._artifact: Artifact | None = None
         self._images: Images | None = None
@@ -165,8 +169,17 @@ class Detector:
             "seconds": round(time.perf_counter() - started, 1),
         }
         calibration = Calibration(scores, self.fpr)
+        kept = thumbnails(train) if self.keep_images else None
         self._artifact = Artifact(
-            self.method, images.layout, fitted.scorer, calibration.scores, self.fpr, None, self.random_state, record
+            self.method,
+            images.layout,
+            fitted.scorer,
+            calibration.scores,
+            self.fpr,
+            None,
+            self.random_state,
+            record if kept is None else {**record, "thumbnails": kept.names},
+            None if kept is None else kept.pixels,
         )
         self._images = images
         self.__dict__.pop("decision_scores_", None)
@@ -296,6 +309,38 @@ class Detector:
             done += len(images) + len(chunk.skipped)
             progress("scoring", done, source.total, "")
             yield tabulate(chunk.names, scores, calibration, parts), chunk
+
+    # Explaining
+
+    def explain(
+        self,
+        x: Source,
+        maps: Sequence[str] | None = None,
+        *,
+        patch: int | None = None,
+        progress: Progress = silent,
+    ) -> Explanation:
+        """Maps (N, H, W) in the model's size of where and why images are anomalous; `docs/explain.md` has their signs.
+
+        maps: which of residual, occlusion, substitution, gradient, layers; all that the method has if not given. patch:
+        side in pixels of what is hidden at a time, a fourteenth of the image if not given; patches overlap by half.
+        Raises InputError for a map that the method lacks, a patch larger than the image, and unreadable images.
+        """
+        scorer = self.artifact.scorer
+        place(scorer, self.runtime.resolve())
+        return explain_stream(scorer, self.stream(x), self.layout, maps, patch, progress)
+
+    def nearest(self, x: Source, k: int = 3) -> Nearest:
+        """The k training images nearest to each of N images, among the thumbnails in the model file, by raw pixels.
+
+        `artifact.thumbnails[nearest.index]` shows them, `nearest.names` tells which they are. Raises InputError for a
+        model without thumbnails (`keep_images=False`, or an older file), and for k below 1.
+        """
+        artifact = self.artifact
+        if artifact.thumbnails is None:
+            raise InputError("this model keeps no training images: fit it with keep_images=True")
+        known = Images(artifact.thumbnails, names=artifact.thumbnail_names)
+        return nearest_stream(self.stream(x), known, k, self.runtime.resolve())
 
     # Deciding anew, saving, loading
 

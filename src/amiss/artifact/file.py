@@ -34,6 +34,7 @@ KEY = "amiss"
 
 _SCORER = "scorer."
 _SCORES = "calibration.scores"
+_THUMBNAILS = "thumbnails"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ class Artifact:
     seed: int
     record: dict[str, object] = field(default_factory=dict)
     """Versions, data fingerprint, counts, training log: JSON values, for people."""
+    thumbnails: np.ndarray | None = None
+    """Some training images, made small, (n, C, h, w) uint8; their names are the record's `thumbnails`."""
+
+    @property
+    def thumbnail_names(self) -> list[str]:
+        """Names (n,) of the images that the thumbnails show."""
+        names = self.record.get(_THUMBNAILS, [])
+        return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def versions() -> dict[str, str]:
@@ -67,6 +76,8 @@ def to_bytes(artifact: Artifact) -> bytes:
         _SCORER + name: value.detach().cpu().contiguous() for name, value in artifact.scorer.state_dict().items()
     }
     tensors[_SCORES] = torch.tensor(artifact.calibration_scores, dtype=torch.float64)
+    if artifact.thumbnails is not None:
+        tensors[_THUMBNAILS] = torch.from_numpy(artifact.thumbnails).contiguous()
     header: dict[str, object] = {
         "format": FORMAT,
         "method": catalog.to_settings(artifact.method),
@@ -145,10 +156,12 @@ def _rebuild(header: Mapping[str, object], tensors: Mapping[str, Tensor], name: 
         fpr, threshold = (_number(header[key]) for key in ("fpr", "threshold"))
         Calibration(scores, fpr, threshold)  # refuses scores and decisions that nothing could be decided with
         record, seed = _object(header["record"]), int(str(header["seed"]))
+        thumbnails = _thumbnails(tensors.get(_THUMBNAILS), record.get(_THUMBNAILS), spec)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{name} cannot be rebuilt by this version of amiss: {error}") from error
     place(scorer, torch.device("cpu"))
-    return Artifact(method, layout, scorer.requires_grad_(False).eval(), scores, fpr, threshold, seed, dict(record))
+    scorer = scorer.requires_grad_(False).eval()
+    return Artifact(method, layout, scorer, scores, fpr, threshold, seed, dict(record), thumbnails)
 
 
 def _spec(sizes: Mapping[str, object]) -> ImageSpec:
@@ -157,6 +170,17 @@ def _spec(sizes: Mapping[str, object]) -> ImageSpec:
     if spec.channels not in (1, 3) or not all(1 <= side <= LARGEST for side in (spec.height, spec.width)):
         raise ValueError(f"images of {spec.channels} x {spec.height} x {spec.width}")
     return spec
+
+
+def _thumbnails(pixels: Tensor | None, names: object, spec: ImageSpec) -> np.ndarray | None:
+    """Training images made small, which a file need not have; each has a name."""
+    if pixels is None:
+        return None
+    n, sides = (len(names) if isinstance(names, list) else 0), pixels.shape[2:]
+    fits = pixels.dim() == 4 and pixels.shape[:2] == (n, spec.channels) and min(sides) >= 1 and n >= 1
+    if not fits or pixels.dtype != torch.uint8 or sides[0] > spec.height or sides[1] > spec.width:
+        raise ValueError(f"{n} names for thumbnails of shape {tuple(pixels.shape)} and type {pixels.dtype}")
+    return pixels.numpy()
 
 
 def _object(value: object) -> Mapping[str, object]:

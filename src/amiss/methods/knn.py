@@ -13,7 +13,7 @@ from torch import Tensor
 
 from amiss.contracts import ImageSpec, InputError, Method, Scorer, WorkError
 from amiss.engine.collecting import CollectingLearner
-from amiss.nets.pixels import require_fitted, row_length, rows, squared_distances, wide
+from amiss.nets.pixels import require_fitted, row_length, rows, squared_distances, unrows, wide
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,12 @@ class KNNScorer(Scorer):
         require_fitted(self.reference, "knn")
         return kth_distance(rows(x, self.side), self.reference, self.k).to(x.dtype)
 
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """The k-th nearest images (B, C, H, W); what averaging took away of larger images is added."""
+        require_fitted(self.reference, "knn")
+        of = rows(x, self.side)
+        return x - unrows(wide(of) - wide(kth_nearest(of, self.reference, self.k)), x, self.side)
+
 
 def kth_distance(x: Tensor, reference: Tensor, k: int) -> Tensor:
     """Euclidean distance (B,) of rows (B, D) to the k-th nearest row of the reference (N, D), in the widest type.
@@ -79,5 +85,10 @@ def kth_distance(x: Tensor, reference: Tensor, k: int) -> Tensor:
     The neighbour is found from rounded squared distances and the distance to it is then taken directly: exactly 0 for
     a copy, and the same in any batch.
     """
+    return torch.linalg.vector_norm(wide(x) - wide(kth_nearest(x, reference, k)), dim=1)
+
+
+def kth_nearest(x: Tensor, reference: Tensor, k: int) -> Tensor:
+    """The k-th nearest rows (B, D) of the reference (N, D) to rows (B, D)."""
     nearest = squared_distances(x.detach(), reference).topk(k, dim=1, largest=False).indices
-    return torch.linalg.vector_norm(wide(x) - wide(reference[nearest[:, -1]]), dim=1)
+    return reference[nearest[:, -1]]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from amiss.contracts import ImageSpec, InputError, Method, Scorer, WorkError
 from amiss.engine.collecting import CollectingLearner
-from amiss.nets.pixels import require_fitted, row_length, rows, wide, wide_like
+from amiss.nets.pixels import require_fitted, row_length, rows, unrows, wide, wide_like
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,18 @@ class PCAScorer(Scorer):
         require_fitted(self.components, "pca")
         return residual(rows(x, self.side), self.mean, self.components).to(x.dtype)
 
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Projections (B, C, H, W) on the principal subspace; what averaging took away of larger images is added."""
+        require_fitted(self.components, "pca")
+        return x - unrows(outside(rows(x, self.side), self.mean, self.components), x, self.side)
+
 
 def residual(x: Tensor, mean: Tensor, components: Tensor) -> Tensor:
     """Mean squared error (B,) of projecting rows (B, D) on mean (D,) and orthonormal components (K, D)."""
+    return outside(x, mean, components).square().mean(1)
+
+
+def outside(x: Tensor, mean: Tensor, components: Tensor) -> Tensor:
+    """What of rows (B, D) lies outside the subspace, (B, D), in the widest type."""
     centred, components = wide(x) - mean, wide(components)
-    return (centred - centred @ components.T @ components).square().mean(1)
+    return centred - centred @ components.T @ components

@@ -29,6 +29,13 @@ def rows(x: Tensor, side: int) -> Tensor:
     return x.flatten(1)
 
 
+def unrows(values: Tensor, x: Tensor, side: int) -> Tensor:
+    """Spread rows (B, D), such as differences of rows, over the pixels that `rows` averaged of x: (B, C, H, W)."""
+    height, width = x.shape[-2:]
+    small = values.to(x.dtype).view(-1, x.shape[1], min(height, side), min(width, side))
+    return small if small.shape == x.shape else F.interpolate(small, size=(height, width), mode="nearest-exact")
+
+
 def widest(device: torch.device) -> torch.dtype:
     """float64, in which scikit-learn works; float32 on MPS, which has nothing wider."""
     return torch.float32 if device.type == "mps" else torch.float64

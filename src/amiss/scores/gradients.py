@@ -24,6 +24,8 @@ class GradConScorer(Scorer):
         self.ae, self.error, self.beta = ae, error, beta
         self.reference = nn.ParameterList(reference)
         self.weights = {"recon": 1.0, "grad": beta}
+        n = len(self.reference)
+        self.layer_weights = {f"grad.{i}": beta / n for i in range(1, n + 1)} if beta else {}
 
     def terms(self, x: Tensor) -> dict[str, Tensor]:
         """recon (L), latent (Omega), grad (L_grad) and its layers grad.1, next to the code, to grad.4; each (B,)."""
@@ -31,6 +33,10 @@ class GradConScorer(Scorer):
         recon, cosines = gradient_cosines(self.ae.decoder, z, x, self.error, list(self.reference))
         by_layer = {f"grad.{i}": -cosine for i, cosine in enumerate(cosines, start=1)}
         return {"recon": recon, "latent": omega, "grad": -torch.stack(cosines).mean(0), **by_layer}
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """What the autoencoder makes of images, (B, C, H, W)."""
+        return self.ae(x)
 
     def forward(self, x: Tensor) -> Tensor:
         """L + beta L_grad, (B,); with beta = 0 the reconstruction error alone."""

@@ -26,13 +26,21 @@ class PairScorer(Scorer):
     def terms(self, x: Tensor) -> dict[str, Tensor]:
         """R, pixel (mean squared error of the reconstruction) and tv (roughness of the image itself); each (B,)."""
         framed = frame(x)
-        made = self.generator(self.encoder(framed))
+        made = self.made(framed)
         difference = self.critic.features(self.view(framed, framed)) - self.critic.features(self.view(framed, made))
         return {
             "R": difference.abs().sum(1),  # Eq. 5
             "pixel": SquaredError()(x, unframe(made, x.shape[-1])),
             "tv": total_variation(x),
         }
+
+    def made(self, framed: Tensor) -> Tensor:
+        """G(E(x)) of framed images, framed, (B, C, 32, 32)."""
+        return self.generator(self.encoder(framed))
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """G(E(x)) of images, (B, C, H, W)."""
+        return unframe(self.made(frame(x)), x.shape[-1])
 
     def forward(self, x: Tensor) -> Tensor:
         """R, (B,)."""

@@ -21,6 +21,10 @@ class ReconstructionScorer(Scorer):
         """recon, the error (B,) of each image."""
         return {"recon": self(x)}
 
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """What the autoencoder makes of images, (B, C, H, W)."""
+        return self.ae(x)
+
     def forward(self, x: Tensor) -> Tensor:
         """Reconstruction error (B,) of images (B, C, H, W) in [0, 1]."""
         return self.error(x, self.ae(x))
