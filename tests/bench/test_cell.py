@@ -10,6 +10,7 @@ from amiss.bench.cell import Cell, from_json, protocol_classes, to_json
 from amiss.contracts import InputError
 from amiss.methods.gradcon import GradCon
 from amiss.methods.knn import KNN
+from amiss.protocols.merged_share import MergedShare
 from amiss.protocols.one_vs_rest import Balanced, Entire
 
 CELL = Cell(GradCon(epochs=30), Entire("mnist", (8,)), seed=1, attack=(0.05,), curve=2)
@@ -73,6 +74,13 @@ def test_what_is_not_known_is_refused_by_name():
     ]:
         with pytest.raises(InputError, match=told):
             from_json({**value, part: changed})
+
+
+def test_whole_numbers_and_real_ones_have_one_key():
+    def cell(share, alpha):
+        return Cell(GradCon(alpha=alpha), MergedShare("mnist", (8,), validation_share=share))
+
+    assert cell(0, 1).key == cell(0.0, 1.0).key != cell(0.2, 1.0).key
 
 
 def test_every_protocol_is_found_by_its_name():

@@ -49,8 +49,11 @@ def canonical(value: object) -> str:
 
 def to_json(cell: Cell) -> dict[str, Json]:
     """Return a cell as plain JSON values."""
-    fields = _converter().unstructure(cell.protocol, type(cell.protocol))
-    settings = json.loads(json.dumps(catalog.to_settings(cell.method)))
+    kind = type(cell.protocol)
+    settled = _converter().structure(_converter().unstructure(cell.protocol, kind), kind)  # 0 and 0.0 become one
+    fields = _converter().unstructure(settled, kind)
+    method = catalog.from_settings(catalog.to_settings(cell.method))
+    settings = json.loads(json.dumps(catalog.to_settings(method)))
     return {
         "method": settings,
         "protocol": {"protocol": type(cell.protocol).__name__, **json.loads(json.dumps(fields))},

@@ -72,11 +72,12 @@ def run_cell(
         name: measured(fitted.scorer, trial, task, threshold, cell.seed, progress)
         for name, trial in task.trials.items()
     }
+    data: list[Json] = [*sorted({name for name, _ in cell.protocol.needs()})]
     row: Row = {
         "key": cell.key,
         "cell": to_json(cell),
         "method": catalog.name_of(cell.method),
-        "data": sorted({name for name, _ in cell.protocol.needs()}),
+        "data": data,
         "task": task.name,
         "train": len(task.train),
         "validation": 0 if task.validation is None else len(task.validation),
