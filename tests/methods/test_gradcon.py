@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from amiss.catalog import load
 from amiss.contracts import ImageSpec, InputError
 from amiss.methods.gradcon import GradCon, GradConLearner
-from amiss.nets.conv_autoencoder import ConvAutoencoder
+from amiss.nets.conv_autoencoder import ConvAutoencoder, begin_at
 from amiss.objectives.gradients import transposed_layers
 from amiss.objectives.reconstruction import SquaredError
 from amiss.scores.gradients import GradConScorer
@@ -58,7 +58,7 @@ def slow_training(ae: ConvAutoencoder, hp: GradCon, data: list[Tensor]) -> tuple
 
 
 def test_training_is_the_papers_loop() -> None:
-    hp = GradCon(alpha=0.3)  # large, so that the gradient term matters within a few steps
+    hp = GradCon(alpha=0.3, centred=False)  # large, so that the gradient term matters within a few steps
     fast = learner(hp)
     slow = copy.deepcopy(fast.ae)
     data = batches(6)
@@ -87,7 +87,7 @@ def test_reference_is_the_mean_gradient_of_j_not_of_l() -> None:
 
 
 def test_alpha_zero_is_the_plain_autoencoder() -> None:
-    plain = learner(GradCon(alpha=0.0))
+    plain = learner(GradCon(alpha=0.0, centred=False))
     oracle = copy.deepcopy(plain.ae)
     adam = torch.optim.Adam(oracle.parameters(), lr=1e-3)
     for x in batches(4):
@@ -98,6 +98,31 @@ def test_alpha_zero_is_the_plain_autoencoder() -> None:
         adam.step()
     for got, expected in zip(plain.ae.parameters(), oracle.parameters(), strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-15)
+
+
+def test_images_begin_at_the_brightness_of_the_first_batch() -> None:
+    spec, x = ImageSpec(3, 16, 16), torch.rand(40, 3, 16, 16) * torch.tensor([0.1, 0.5, 1.0])[:, None, None]
+    ae = ConvAutoencoder(spec)
+    before = copy.deepcopy(ae)
+    begin_at(ae.decoder, x)
+    made = ae(x).mean((0, 2, 3))
+    torch.testing.assert_close(made, x.mean((0, 2, 3)), rtol=0.2, atol=0)
+    for (name, old), new in zip(before.named_parameters(), ae.parameters(), strict=True):
+        assert torch.equal(old, new) == (name != "decoder.6.bias")
+    begin_at(ae.decoder, torch.zeros(2, 3, 16, 16))
+    assert ae.decoder[6].bias.sigmoid().tolist() == pytest.approx([0.02] * 3)
+
+
+def test_only_the_first_step_centres() -> None:
+    centred, plain = learner(GradCon(alpha=0.3)), learner(GradCon(alpha=0.3, centred=False))
+    plain.load_state_dict(centred.state_dict())
+    first, second = batches(2)
+    begin_at(plain.ae.decoder, first)
+    for x in (first, second):
+        centred.step(x)
+        plain.step(x)
+    for got, expected in zip(centred.ae.parameters(), plain.ae.parameters(), strict=True):
+        assert torch.equal(got, expected)
 
 
 def test_variational_objective_is_cross_entropy_and_divergence_per_value() -> None:
@@ -164,7 +189,7 @@ def test_settings_of_the_paper() -> None:
     assert hp.learner(SPEC).scorer().weights["grad"] == pytest.approx(0.12, rel=1e-15)
     published = load("gradcon_published")
     assert isinstance(published, GradCon)
-    assert published.epochs == 1000
+    assert (published.epochs, published.centred, hp.centred) == (1000, False, True)
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,13 @@ def work(
         done(cell, row)
         finished += 1
         if "error" in row:
-            failed.append(f"{row['method']}, {cell.protocol}, seed {cell.seed}: {row['error']}")
+            failed.append(told(cell, row))
     return Outcome(finished, tuple(failed), len(todo) - finished)
+
+
+def told(cell: Cell, row: Row) -> str:
+    """Say which cell failed, and why."""
+    return f"{row['method']}, {cell.protocol}, seed {cell.seed}: {row['error']}"
 
 
 def _rows(
@@ -129,29 +134,40 @@ def _result(future: Future[Row | None]) -> Row | None:
 
 def attempt(cell: Cell, place: Place, deadline: float | None, progress: Progress = silent) -> Row | None:
     """Run a cell and append its row, or that of its failure; None where the time is up or another process has it."""
+    folder = place.scratch / cell.key
+    with claimed(folder) as mine:
+        if not mine or cell.key in read([place.results]).rows:
+            return None
+        row = made(cell, folder, place.home, place.device, deadline, progress)
+        if row is not None:
+            append(place.out, row)
+            shutil.rmtree(folder, ignore_errors=True)
+        return row
+
+
+def made(
+    cell: Cell, folder: Path, home: Path | None, device: str, deadline: float | None, progress: Progress = silent
+) -> Row | None:
+    """Run a cell and return its row, or that of its failure; None where the time is up, with a checkpoint in `folder`.
+
+    deadline: in seconds since 1970, by this machine's clock.
+    """
 
     def watched(what: str, done: int, total: int, detail: str) -> None:
         if deadline is not None and time.time() >= deadline:
             raise OutOfTime
         progress(what, done, total, detail)
 
-    folder = place.scratch / cell.key
-    with _claimed(folder) as mine:
-        if not mine or cell.key in read([place.results]).rows:
-            return None
-        try:
-            row = run_cell(cell, official(place.home), folder / "fit", device=place.device, progress=watched)
-        except OutOfTime:
-            return None
-        except (InputError, WorkError) as error:
-            row = failure(cell, error)
-        append(place.out, row)
-        shutil.rmtree(folder, ignore_errors=True)
-        return row
+    try:
+        return run_cell(cell, official(home), folder / "fit", device=device, progress=watched)
+    except OutOfTime:
+        return None
+    except (InputError, WorkError) as error:
+        return failure(cell, error)
 
 
 @contextmanager
-def _claimed(folder: Path) -> Iterator[bool]:
+def claimed(folder: Path) -> Iterator[bool]:
     """Hold a cell's folder while the block runs; False where another process holds it."""
     folder.mkdir(parents=True, exist_ok=True)
     if sys.platform == "win32":

@@ -16,7 +16,7 @@ from torch import Tensor
 from amiss.contracts import ImageSpec, InputError, Learner, Losses, Method, Phase, Scorer
 from amiss.engine.descend import descend
 from amiss.engine.settings import within
-from amiss.nets.conv_autoencoder import ConvAutoencoder, ConvVAE
+from amiss.nets.conv_autoencoder import ConvAutoencoder, ConvVAE, begin_at
 from amiss.objectives.gradients import Direction
 from amiss.objectives.reconstruction import CrossEntropy, ReconstructionLoss, SquaredError
 from amiss.scores.gradients import GradConScorer
@@ -38,6 +38,8 @@ class GradCon(Method):
     """Images per step."""
     epochs: int = 50
     """Passes over the training images; the authors' code makes 1000."""
+    centred: bool = True
+    """Whether images begin at the brightness of the first batch; else at mid-grey, where dark ones may stay black."""
 
     def __post_init__(self) -> None:
         within(self, alpha=(0, inf), beta=(0, inf), lr=(1e-12, 10), batch_size=(1, inf), epochs=(0, inf))
@@ -50,7 +52,7 @@ class GradCon(Method):
 
 
 PRESETS: dict[str, Method] = {
-    "gradcon_published": GradCon(epochs=1000),
+    "gradcon_published": GradCon(epochs=1000, centred=False),
     "gradcon_vae": GradCon(variational=True),
     "cae": GradCon(alpha=0.0),
     "vae": GradCon(alpha=0.0, variational=True),
@@ -90,6 +92,8 @@ class GradConLearner(Learner):
 
     def step(self, x: Tensor) -> Losses:
         """Descend J, then take its gradient into the reference."""
+        if self.hp.centred and not self.direction.iterations:
+            begin_at(self.ae.decoder, x)
         losses = self.losses(x, create_graph=True)
         descend(self.objective(losses), self.adam)
         self.direction.update()

@@ -11,6 +11,9 @@ WIDTHS = (32, 32, 64, 64)
 """Filters of the four encoder layers; the decoder mirrors them."""
 
 SMALLEST, LARGEST = 16, 256
+DARKEST = 0.02
+"""Lowest mean brightness at which images may begin; a darker beginning would be a saturated one."""
+
 VARIATIONAL_WIDTH = 576
 """Widest code of the variational form: that of a 28x28 image, 64 * 3 * 3."""
 
@@ -58,6 +61,17 @@ def conv_decoder(spec: ImageSpec) -> nn.Sequential:
     for c_in, c_out, padding in zip(widths, widths[1:], paddings, strict=False):
         layers += [nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=padding), nn.ReLU()]
     return nn.Sequential(*layers[:-1], nn.Sigmoid())
+
+
+@torch.no_grad()
+def begin_at(decoder: nn.Sequential, x: Tensor) -> None:
+    """Let a decoder's images begin at the brightness of images (B, C, H, W), channel by channel, instead of mid-grey.
+
+    The logit of the mean goes into the last layer's bias; docs/adr/0011-a-start-at-the-brightness-of-the-data.md.
+    """
+    last = [layer for layer in decoder if isinstance(layer, nn.ConvTranspose2d)][-1]
+    assert last.bias is not None
+    last.bias.copy_(x.mean((0, 2, 3)).clamp(DARKEST, 1 - DARKEST).logit())
 
 
 class ConvAutoencoder(nn.Module):

@@ -42,7 +42,7 @@ def gradcon(dataset: str = "", *, alpha: float = 0.03, variational: bool = False
     quick = replace(at, epochs=30)
     if dataset in (*MEDICAL, *COIL):
         quick = replace(at, batch_size=16, epochs=40 if dataset in MEDICAL else 100)
-    return Budgets(quick, replace(at, epochs=1000))
+    return Budgets(quick, replace(at, epochs=1000, centred=False))
 
 
 def grad_alone(dataset: str = "") -> Budgets:
