@@ -14,6 +14,8 @@ VERBS = {
     "demo": "the main job on bundled real images, in about a minute",
     "fit": "learn from normal images and write a model",
     "score": "score images with a model: a table with p-values and labels",
+    "refit": "train anew on what a review leaves: bad images out, confirmed normal ones in",
+    "calibrate": "replace a model's calibration images by others, without training",
     "evaluate": "measure a model on labelled images",
     "bench": "run the papers' tables, ours beside the printed numbers",
     "data": "list, get or check the official data sets",
@@ -65,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"amiss {version('amiss')}\n")
         return DONE
     if verb not in VERBS:
-        close = difflib.get_close_matches(verb, VERBS, n=3, cutoff=0.5)
+        close = difflib.get_close_matches(verb, VERBS, n=3, cutoff=0.6)
         meant = f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(VERBS)}"
         return _complain(f"unknown verb {verb!r}: {meant}", WRONG)
     return _guarded(verb, rest)

@@ -8,12 +8,12 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
 
 import numpy as np
 import torch
@@ -22,10 +22,14 @@ from numpy.typing import NDArray
 from amiss import catalog
 from amiss.artifact.file import Artifact, load, save, versions
 from amiss.calibration.conformal import Calibration, calibration_size, needed
+from amiss.calibration.renewed import collect
 from amiss.calibration.table import ScoreTable, concatenate, tabulate
 from amiss.contracts import InputError, Method, Progress
-from amiss.data.images import Images, Layout
+from amiss.data.images import Images, Layout, digest
+from amiss.data.listing import FileSource
+from amiss.data.origin import Origin
 from amiss.data.reading import Reading, Source, fingerprint, fingerprint_source, read_images, read_known
+from amiss.data.review import Review
 from amiss.data.store import OnBad
 from amiss.data.stream import Chunk, Stream, stream
 from amiss.engine.fitting import fit
@@ -33,8 +37,10 @@ from amiss.engine.progress import silent
 from amiss.engine.runtime import Precision, Runtime, derive, place, seeded
 from amiss.engine.scoring import score_images, score_terms
 from amiss.engine.workdir import Plan, Workdir
+from amiss.evaluation.suspicious import suspicion
 from amiss.explain.maps import Explanation, explain_stream
 from amiss.explain.nearest import Nearest, nearest_stream, thumbnails
+from amiss.protocols.refitting import prepare
 from amiss.protocols.split import Split, held_out_size, split
 
 
@@ -114,7 +120,96 @@ class Detector:
         if anomalies is not None:
             self.notes.append(f"{len(anomalies):,} known anomalies, to learn from")
         kept = folder if workdir is not None else None
-        return self.fit_split(images, self.split(images), known=anomalies, workdir=kept, check=check, progress=progress)
+        self.fit_split(images, self.split(images), known=anomalies, workdir=kept, check=check, progress=progress)
+        return self._note(given=self._given(Origin.of(x, known, reading)))
+
+    def refit(
+        self,
+        review: str | Path | Review,
+        normal: FileSource | None = None,
+        *,
+        reading: Reading | None = None,
+        known: FileSource | None = None,
+        workdir: str | Path | None = None,
+        resume: bool = False,
+        check: bool = True,
+        progress: Progress = silent,
+    ) -> Detector:
+        """Train anew on the training images as a person's review leaves them; returns another detector.
+
+        review: a CSV file with image_path and review (normal, anomaly, unsure), or what `read_review` returns; marks of
+        earlier refits go on counting. normal, reading, known: as for `fit`; what the model remembers if not given.
+        Method, settings, layout, seed and rate are the model's. `docs/review.md` tells what a mark does.
+        Raises InputError for a review or images that cannot be used and WorkError if the work fails.
+        """
+        if self.artifact.threshold is not None:
+            raise InputError(
+                f"the model decides at {self.artifact.threshold:g}, set by hand for its own scores: set an fpr first"
+            )
+        work = prepare(self.layout, self.artifact.record, review, normal, reading, known)
+        fresh = Detector(
+            self.artifact.method,
+            fpr=self.artifact.fpr,
+            random_state=self.artifact.seed,
+            size=self.layout.spec.height,
+            device=self.runtime.device,
+            precision=self._precision(),
+            keep_images=self.artifact.thumbnails is not None,
+        )
+        fresh.runtime.resolve()
+        fresh._require_known(work.known)
+        folder = Path(tempfile.mkdtemp(prefix="amiss-") if workdir is None else workdir)
+        if workdir is None:
+            weakref.finalize(fresh, shutil.rmtree, folder, ignore_errors=True)
+        else:
+            plan = fresh._plan(work.listing.fingerprint(), work.origin.reading) | work.plan()
+            Workdir(folder).open(plan, resume=resume)
+        images = work.read(folder / "store", progress)
+        anomalies = None if work.known is None else read_known(work.known, images.layout, images)
+        parts = work.divide(images, fresh.split)
+        fresh.notes = [*work.lines, *work.changed(images), *work.notes(parts)]
+        kept = folder if workdir is not None else None
+        fresh.fit_split(parts.images, parts.split, known=anomalies, workdir=kept, check=check, progress=progress)
+        return fresh._note(given=fresh._given(work.origin), **work.record(images, parts))
+
+    def _given(self, origin: Origin) -> dict[str, object]:
+        """What `refit` has to know that no other part of a model file tells."""
+        return {**origin.to_record(), "precision": self.runtime.precision}
+
+    def _precision(self) -> Precision:
+        given = self.artifact.record.get("given")
+        remembered = given.get("precision") if isinstance(given, Mapping) else None
+        return next((known for known in get_args(Precision) if known == remembered), self.runtime.precision)
+
+    def _note(self, **facts: object) -> Self:
+        """Add facts to the record of the model file."""
+        self._artifact = replace(self.artifact, record={**self.artifact.record, **facts})
+        return self
+
+    def suspicious(
+        self,
+        x: Source,
+        *,
+        folds: int = 5,
+        reading: Reading | None = None,
+        groups: NDArray[np.int64] | None = None,
+        progress: Progress = silent,
+    ) -> ScoreTable:
+        """Rank training images, the most suspicious first, by fits of this method that did not see them.
+
+        Needs no fit before, and leaves this detector as it is. folds: how many fits; one is a fit on all images, scored
+        as it is. x, reading, groups: as for `fit`. Raises InputError and WorkError as `fit`, and for a method that
+        learns from known anomalies.
+        """
+        self._require_known(None)
+        with tempfile.TemporaryDirectory(prefix="amiss-") as folder:
+            images, _ = read_images(
+                x, Path(folder, "store"), reading or Reading(), self.size, groups, lambda _: None, progress
+            )
+            scores = suspicion(self.method, images, folds=folds, runtime=self.runtime, progress=progress)
+            order = np.argsort(-scores, kind="stable")
+            names = [images.name(int(i)) for i in order]
+        return tabulate(names, scores[order], Calibration(np.empty(0)), {})
 
     def _require_known(self, known: Source | None) -> None:
         """Say at once whether the method learns from known anomalies."""
@@ -357,6 +452,29 @@ class Detector:
         self.calibration.with_threshold(threshold)
         return self._decide(None, float(threshold))
 
+    def calibrate(
+        self, x: Source, *, fpr: float | None = None, on_bad: OnBad = "stop", progress: Progress = silent
+    ) -> Self:
+        """Replace the calibration scores by those of other normal images; nothing is trained.
+
+        x: normal images that training never saw, as a sample of those to come, not picked for their scores; copies with
+        equal pixels count once. fpr: the rate from now on; the decision in force, if not given.
+        Raises InputError for images that training is known to have seen, or too few; it names how many are needed.
+        """
+        before, source = self.calibration, self.stream(x, on_bad=on_bad)
+        manual = before.manual if fpr is None else None
+        rate = before.fpr if fpr is None else fpr
+        Calibration(np.zeros(source.total), rate)  # refuses too few before any image is read
+        scored = self.score_stream(source, progress=_named(progress, "calibrating"))
+        fresh = collect(scored, lambda chunk: _refuse_seen(chunk, self.artifact))
+        data = self.artifact.record.get("data")
+        if isinstance(data, Mapping) and data.get("fingerprint") == fresh.fingerprint:
+            raise InputError("these are the images that the model was fitted on: calibrate on others")
+        calibration = Calibration(fresh.scores, rate, manual)
+        self.fpr = calibration.fpr
+        self._artifact = replace(self.artifact, calibration_scores=calibration.scores, fpr=self.fpr, threshold=manual)
+        return self._note(recalibrated=fresh.record(before.n))
+
     def _decide(self, fpr: float | None, threshold: float | None) -> Self:
         self.fpr = None if fpr is None else float(fpr)
         self._artifact = replace(self.artifact, fpr=self.fpr, threshold=threshold)
@@ -385,3 +503,14 @@ class Detector:
 
 def _named(progress: Progress, what: str) -> Progress:
     return lambda _, done, total, detail: progress(what, done, total, detail)
+
+
+def _refuse_seen(chunk: Chunk, artifact: Artifact) -> None:
+    """Raise InputError for an image that looks as one that trained, as far as the model keeps thumbnails."""
+    if artifact.thumbnails is None or not len(chunk.pixels):
+        return
+    seen = {digest(image) for image in artifact.thumbnails}
+    small = thumbnails(Images(chunk.pixels.numpy())).pixels
+    for name, image in zip(chunk.names, small, strict=True):
+        if digest(image) in seen:
+            raise InputError(f"{name} equals an image that the model was trained on: calibrate on others")
