@@ -62,7 +62,7 @@ $(VENV)/.test: $(BIN)/python $(INPUTS)
 	touch $@
 
 $(VENV)/.all: $(BIN)/python $(INPUTS)
-	$(PIP) -e ".[test,table]"
+	$(PIP) -e ".[test,table,ray]"
 	touch $@
 
 $(VENV)/.lint: $(BIN)/python $(INPUTS)

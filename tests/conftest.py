@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-EXTRAS = {"table": ("pandas", "pyarrow")}
+EXTRAS = {"table": ("pandas", "pyarrow"), "ray": ("ray",)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

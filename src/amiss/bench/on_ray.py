@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import platform
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +18,10 @@ import torch
 
 from amiss.bench.cell import Cell, from_json, to_json
 from amiss.bench.results import Row, append, read
+from amiss.bench.sources import missing
 from amiss.bench.work import Done, Outcome, Place, claimed, made, told
 from amiss.contracts import InputError, Progress, WorkError
+from amiss.data.sets import data_home
 from amiss.engine.progress import silent
 
 if TYPE_CHECKING:
@@ -27,6 +32,9 @@ RETRIES = 3
 
 AHEAD = 2
 """Cells handed to Ray for each of its processors; the rest wait here."""
+
+WAIT, ANSWER = 2.0, 10.0
+"""Seconds between two tries to take a cell, and for a cluster to answer."""
 
 GRACE = 10.0
 """Seconds for a cell to notice that the time is up, before it is cancelled."""
@@ -46,7 +54,8 @@ def work_on_ray(
 
     address: of a running cluster, as Ray takes it; None starts one on this machine. gpus_per_cell: share of a GPU that
     a cell asks for, such as 0.25. seconds: after which nothing new is begun and what runs is stopped; a node keeps the
-    checkpoint of a cell for its next try. The data folder of a node is its own AMISS_DATA, else `place.home`.
+    checkpoint of a cell for its next try. The data folder of a node is `place.home` where it has one of that path, else
+    its own AMISS_DATA.
     Raises InputError without Ray or where the address does not answer, and WorkError where a cell dies on every node.
     """
     deadline = None if seconds is None else time.time() + seconds
@@ -55,6 +64,7 @@ def work_on_ray(
     finished: set[str] = set()
     failed: list[str] = []
     with _cluster(address):
+        _require_gpus(gpus_per_cell)
         for cell, row in _rows(todo, place, gpus_per_cell, deadline):
             if row is None or cell.key in finished:
                 continue
@@ -78,12 +88,11 @@ def _rows(todo: Sequence[Cell], place: Place, gpus: float, deadline: float | Non
             for reference in running:
                 ray.cancel(reference, force=True)
             return
-        resources: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        room = AHEAD * max(1, int(resources.get("CPU", 1)))
+        room = AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         while waiting and len(running) < room and not late:
             cell = waiting.pop()
             left = None if deadline is None else deadline - time.time()
-            running[task.remote(to_json(cell), _home(place), place.device, left)] = cell
+            running[task.remote(to_json(cell), _home(place), place.device if gpus else "cpu", left)] = cell
         ready, _ = ray.wait(list(running), num_returns=1, timeout=1.0)
         for reference in ready:
             yield running.pop(reference), _row(reference)
@@ -108,20 +117,41 @@ def _remote(settings: Mapping[str, object], home: str | None, device: str, secon
     """Run one cell on a node; its checkpoints stay there, so that a second try on the same node goes on from them."""
     torch.set_num_threads(1)
     cell = from_json(settings)
-    folder = Path(tempfile.gettempdir()) / f"amiss-bench-{os.getuid()}" / cell.key
+    folder = Path(tempfile.gettempdir()) / f"amiss-bench-{getpass.getuser()}" / cell.key
     deadline = None if seconds is None else time.time() + seconds
-    data = os.environ.get("AMISS_DATA", home)
-    with claimed(folder) as mine:
-        if not mine:
-            raise WorkError(f"another process of this node is at work in {folder}")
-        row = made(cell, folder, None if data is None else Path(data), device, deadline)
-        if row is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-        return row
+    data = Path(home) if home is not None and Path(home).is_dir() else None  # else the node's own AMISS_DATA
+    if absent := missing([cell.protocol], data):
+        raise WorkError(f"node {platform.node()} does not have {', '.join(absent)} in {data or data_home()}")
+    while True:
+        with claimed(folder) as mine:
+            if mine:
+                row = made(cell, folder, data, device, deadline)
+                if row is not None:
+                    shutil.rmtree(folder, ignore_errors=True)
+                return row
+        time.sleep(WAIT)  # what a dead node left running on this machine is about to end
 
 
 def _home(place: Place) -> str | None:
     return None if place.home is None else str(place.home.resolve())
+
+
+def _require_gpus(share: float) -> None:
+    import ray
+
+    if share > ray.cluster_resources().get("GPU", 0):
+        raise InputError(f"a cell asks for {share:g} GPU, and the cluster has none to give: leave the share out")
+
+
+def _require_answer(address: str) -> None:
+    """Raise InputError where nobody listens; Ray itself would wait for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        raise InputError(f"{address!r} is no address of a Ray cluster: give HOST:PORT, such as ray://10.0.0.5:10001")
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"no Ray cluster answers at {address} ({error})") from error
 
 
 @contextmanager
@@ -135,6 +165,8 @@ def _cluster(address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    if address is not None:
+        _require_answer(address)
     try:
         ray.init(address=address or "local", log_to_driver=False, include_dashboard=None if address else False)
     except (ConnectionError, ValueError, RuntimeError) as error:
