@@ -7,7 +7,7 @@ INPUTS := pyproject.toml constraints.txt
 # A process for each core, one thread each: two threads on a busy core are slower than one.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
-.PHONY: demo test test-all lint core bench mutants results docs clean
+.PHONY: demo test test-all lint core bench smoke mutants results docs clean
 
 demo: $(VENV)/.core  ## the main job on bundled real images
 	$(BIN)/amiss demo --overwrite
@@ -35,6 +35,10 @@ bench: $(VENV)/.test  ## measured ratios, exactness, false alarms, kills, memory
 	  $(BIN)/python benchmarks/$$name.py || failed="$$failed $$name"; \
 	done; [ -z "$$failed" ] || { echo "missed:$$failed"; exit 1; }
 
+smoke: $(VENV)/.core  ## a short run of every method and protocol through the benchmark
+	rm -rf build/smoke
+	$(BIN)/amiss bench smoke --quick --quiet --results build/smoke
+
 mutants: $(VENV)/.test  ## every committed mutant must be killed by a test
 	$(BIN)/python benchmarks/mutants.py
 
@@ -43,6 +47,7 @@ results: $(VENV)/.test  ## the runs behind the tables of results, resumable; nee
 	$(BIN)/python benchmarks/history_short.py
 	$(BIN)/python benchmarks/stabilise.py
 	$(BIN)/python benchmarks/gradcon_short.py
+	$(BIN)/amiss bench committed --quick
 
 docs: $(VENV)/.core  ## write the tables of docs/ from the committed results
 	$(BIN)/python scripts/make_tables.py
