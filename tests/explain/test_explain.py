@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from amiss import Detector, InputError
 from amiss.contracts import ImageSpec
 from amiss.explain.gradient import gradient
 from amiss.explain.layers import layer_maps
-from amiss.explain.maps import usual_patch
+from amiss.explain.maps import Explanation, usual_patch
+from amiss.explain.nearest import Nearest
 from amiss.explain.occlusion import occlusion
 from amiss.explain.residual import residual
 from amiss.explain.substitution import substitution
@@ -71,3 +73,18 @@ def test_wrong_calls_are_refused(detector: Detector) -> None:
     with pytest.raises(InputError, match="KDEScorer has no map 'residual': it has occlusion, gradient"):
         kde.explain(X[:1], ["residual"])
     assert list(kde.explain(X[:1], patch=14).maps) == ["occlusion", "gradient"]
+
+
+def test_the_example_of_the_page_runs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "explain.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(example, "explain.md", "exec"), names)
+    explained, near = names["explained"], names["near"]
+    assert isinstance(explained, Explanation)
+    assert isinstance(near, Nearest)
+    assert {name: made.shape for name, made in explained.maps.items()} == {
+        "residual": (4, 28, 28),
+        "substitution": (4, 28, 28),
+    }
+    assert near.names.shape == (4, 3)

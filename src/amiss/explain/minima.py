@@ -27,8 +27,10 @@ class Minima:
     """The lowest point of each descent, (n, C, H, W) in [0, 1]."""
     scores: Tensor
     """Their scores, (n,)."""
+    noise: Tensor
+    """What they began with, (n, C, H, W)."""
     noise_scores: Tensor
-    """Scores of the noise that they began with, (n,)."""
+    """The noise's scores, (n,)."""
 
 
 def minima(scorer: Scorer, spec: ImageSpec, n: int = 8, *, steps: int = 300, seed: int = 0) -> Minima:
@@ -44,7 +46,8 @@ def minima(scorer: Scorer, spec: ImageSpec, n: int = 8, *, steps: int = 300, see
         raise InputError(f"{n} descents of {steps} steps were asked for: both must be at least 1")
     noise = torch.stack([_noise(spec, derive(seed, "minima", i)) for i in range(n)]).to(device_of(scorer))
     found = [_descend(scorer, x, steps) for x in torch.split(noise, MICRO_BATCH)]
-    return Minima(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+    images, scores, noise_scores = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return Minima(images, scores, noise, noise_scores)
 
 
 def _noise(spec: ImageSpec, seed: int) -> Tensor:
