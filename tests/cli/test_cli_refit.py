@@ -370,3 +370,7 @@ def test_files_of_the_work_are_named_before_any_is_decoded(photos, tmp_path):
     work = prepare(layout, {}, tmp_path / "r.csv", photos)
     assert (work.pool, len(work.listing)) == (60, 60)
     assert os.fspath(photos) == work.origin.normal
+    given = {"given": {"normal": str(photos), "known": str(photos), "group_by": "."}}
+    work = prepare(layout, given, tmp_path / "r.csv")
+    assert (work.known, work.origin.reading.group_by) == (str(photos), ".")
+    assert set(work.plan()) == {"review", "known anomalies"}

@@ -68,9 +68,9 @@ class Refit:
         """Say what the review did, a line each."""
         apart = f"{parts.apart} marked normal stayed out: images of their group calibrate or are held out"
         return [
-            f"left: {parts.anomalous} training images marked anomaly, copies included",
-            f"not trained on: {parts.unsure} training images marked unsure, copies included",
-            f"joined training: {parts.joined} images marked normal that were not among the training images",
+            f"left: {_images(parts.anomalous, 'training image')} marked anomaly, copies included",
+            f"not trained on: {_images(parts.unsure, 'training image')} marked unsure, copies included",
+            f"joined training: {_images(parts.joined, 'image')} marked normal, not among the training images before",
             *([apart] if parts.apart else []),
         ]
 
@@ -100,6 +100,10 @@ class Refit:
         """Which images are the pool's, (N,); files that could not be read are not among them."""
         joined = {self.listing.names[i] for i in range(self.pool, len(self.listing))}
         return np.array([images.name(i) not in joined for i in range(len(images))], bool)
+
+
+def _images(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def prepare(
