@@ -59,11 +59,28 @@ def test_a_cell_that_cannot_be_finished_is_a_row_too_and_stops_nobody(tmp_path):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_time_that_is_up_leaves_a_checkpoint_to_go_on_from(tmp_path, jobs):
-    outcome = work([LONG], place(tmp_path), jobs=jobs, seconds=12 if jobs == 2 else 4)
+def test_time_that_is_up_leaves_no_row(tmp_path, jobs):
+    outcome = work([LONG], place(tmp_path), jobs=jobs, seconds=4)
     assert (outcome.finished, outcome.left) == (0, 1)
     assert not (tmp_path / "cells.jsonl").exists()
-    assert (tmp_path / ".scratch" / LONG.key / "fit" / "checkpoint.pt").exists()
+
+
+def test_time_that_is_up_leaves_a_checkpoint_to_go_on_from(tmp_path):
+    checkpoint, deadline = tmp_path / ".scratch" / LONG.key / "fit" / "checkpoint.pt", []
+
+    def until_checkpoint(what, done, total, detail):
+        if checkpoint.exists() and not deadline:
+            deadline.append(time.time())
+
+    class Soon:  # the time is up once a checkpoint is there
+        def __le__(self, now):
+            return bool(deadline)
+
+    assert attempt(LONG, place(tmp_path), Soon(), until_checkpoint) is None
+    assert checkpoint.exists()
+    told = []
+    assert work([LONG], place(tmp_path), seconds=3, progress=lambda *event: told.append(event)).left == 1
+    assert told[0][3] != "epoch 1"
 
 
 def test_a_failure_that_is_no_sentence_of_ours_is_not_swallowed(tmp_path, monkeypatch):
