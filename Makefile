@@ -67,7 +67,7 @@ $(VENV)/.test: $(BIN)/python $(INPUTS)
 	touch $@
 
 $(VENV)/.all: $(BIN)/python $(INPUTS)
-	$(PIP) -e ".[test,table,ray]"
+	$(PIP) -e ".[test,table,ray,report,browser]"
 	touch $@
 
 $(VENV)/.lint: $(BIN)/python $(INPUTS)

@@ -18,6 +18,7 @@ from amiss.cli.console import counted, note, percent, reporting, result, share, 
 from amiss.cli.deciding import decision_lines, load_deciding
 from amiss.cli.options import parse
 from amiss.cli.outputs import require_writable
+from amiss.cli.report import require_page
 from amiss.cli.values import Given
 from amiss.contracts import InputError, Progress
 from amiss.data.atomic import write_atomic
@@ -30,6 +31,8 @@ from amiss.evaluation.result import Json, Result
 from amiss.evaluation.result import evaluate as measure
 from amiss.evaluation.robustness import Attacked, attacked_auroc
 from amiss.protocols.labels import Labels
+from amiss.report.assemble import Builder
+from amiss.report.render import write_page
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class EvaluateOptions:
     """Decide at another false-alarm rate than the model's, from its calibration scores."""
     threshold: Annotated[Given | None, arg(metavar="SCORE", help_behavior_hint="")] = None
     """Decide at a threshold set by hand: images that score above it are labelled 1."""
+    report: Annotated[Path | None, arg(metavar="FILE.html", help_behavior_hint="")] = None
+    """Page to write: the curves, and the images with their labels, to be looked at and reviewed."""
     attack: Annotated[str | None, arg(metavar="EPS,EPS", help_behavior_hint="")] = None
     """Measure again with the normal images changed by at most EPS (white is 1) so that they score higher."""
     attack_term: Annotated[str | None, arg(metavar="PART", help_behavior_hint="")] = None
@@ -57,7 +62,7 @@ class EvaluateOptions:
     on_bad: OnBad = "stop"
     """What to do with a file that cannot be read: stop and name it, or skip and list it."""
     overwrite: bool = False
-    """Replace an existing result."""
+    """Replace an existing result or page."""
     device: Annotated[str, arg(metavar="NAME")] = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
     quiet: Annotated[bool, arg(aliases=["-q"])] = False
@@ -70,16 +75,24 @@ def main(arguments: Sequence[str]) -> int:
     radii = _radii(options)
     if options.out is not None:
         require_writable(options.out, overwrite=options.overwrite)
+    require_page(options.report, overwrite=options.overwrite)
     detector = load_deciding(options.model, fpr=options.fpr, threshold=options.threshold, device=options.device)
     sources = _sources(options)
     skipped: list[Skipped] = []
+    page = None if options.report is None else Builder(detector)
     with reporting(quiet=options.quiet) as reporter:
         seen: list[NDArray[np.generic]] = []  # pixels, kept for the attack alone
-        tables = [_scored(detector, source, what, options, reporter, skipped, seen) for what, source in sources.items()]
+        tables = [
+            _scored(detector, source, what, options, reporter, skipped, seen, page) for what, source in sources.items()
+        ]
         table = concatenate(tables)
         labels = np.repeat([0, 1], [len(part) for part in tables])
         test = Labels(labels)
         attacked = _attacked(detector, seen, test, radii, options, reporter)
+        if page is not None and options.report is not None:
+            notes = [bad.reason for bad in skipped]
+            made = page.review(_what(options), model=str(options.model), notes=notes, progress=reporter)
+            write_page(made, options.report)
     note(*skipped_lines(skipped))
     threshold = detector.threshold_
     found = measure(
@@ -91,7 +104,14 @@ def main(arguments: Sequence[str]) -> int:
     result(*_report(found, detector, table, labels), *_attack_lines(attacked, options))
     if options.out is not None:
         _write(options, found, detector, table, labels, skipped, attacked)
+    if options.report is not None:
+        note(f"report: {options.report}")
     return 0
+
+
+def _what(options: EvaluateOptions) -> str:
+    """What a page calls the images."""
+    return str(options.images) if options.images is not None else f"{options.normal} and {options.anomalous}"
 
 
 def _sources(options: EvaluateOptions) -> dict[str, FileSource]:
@@ -124,6 +144,7 @@ def _scored(
     progress: Progress,
     skipped: list[Skipped],
     seen: list[NDArray[np.generic]],
+    page: Builder | None,
 ) -> ScoreTable:
     found = []
     for table, chunk in detector.score_stream(
@@ -132,6 +153,8 @@ def _scored(
         skipped += chunk.skipped
         if len(table):
             found.append(table)
+        if page is not None and len(table):
+            page.add(table.image_path, table.pred_score, chunk.pixels.numpy(), where="test", truth=what)
         if options.attack and len(table):
             seen.append(chunk.pixels.numpy())
     if not found:

@@ -18,6 +18,7 @@ from amiss.cli.console import counted, described, note, reporting, result, skipp
 from amiss.cli.deciding import decision_lines
 from amiss.cli.options import parse_with_method
 from amiss.cli.outputs import discard_parts, require_folder, require_writable
+from amiss.cli.report import require_page
 from amiss.cli.unfinished import Unfinished
 from amiss.contracts import InputError, Method, Progress, WorkError
 from amiss.data.images import Skipped
@@ -26,6 +27,8 @@ from amiss.data.store import OnBad
 from amiss.detector import Detector
 from amiss.engine.progress import Reporter
 from amiss.engine.runtime import Precision
+from amiss.report.fitted import fit_page
+from amiss.report.render import write_page
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ class FitOptions:
     """Known anomalies, for the semi-supervised methods alone: a folder with its subfolders, one image, or a table."""
     on_bad: OnBad = "stop"
     """What to do with a file that cannot be read: stop and name it, or skip and list it."""
+    report: Annotated[Path | None, arg(metavar="FILE.html", help_behavior_hint="")] = None
+    """Page to write besides: how training went, and the training images, the most suspicious first, to be reviewed."""
+    report_folds: int = 1
+    """Rank the images of the report by so many more fits that have not seen them; 1 takes the model's own scores."""
     resume: bool = False
     """Go on with a fit that was interrupted; starts one where there is none."""
     overwrite: bool = False
@@ -69,6 +76,9 @@ def main(arguments: Sequence[str]) -> int:
     started = time.perf_counter()
     options, method = parse_with_method(FitOptions, arguments, "fit")
     unfinished = Unfinished(options.out)
+    if options.report_folds < 1:
+        raise InputError(f"--report-folds {options.report_folds} is out of range: it must be 1 or more")
+    require_page(options.report, overwrite=options.overwrite or options.resume)
     if _finished(options, unfinished):
         result(f"{options.out} is finished already: there is nothing to resume (--overwrite fits anew)")
         unfinished.remove()
@@ -140,8 +150,17 @@ def _fit(options: FitOptions, method: Method, unfinished: Unfinished) -> Artifac
             resume=options.resume,
             progress=reporter if options.quiet else _with_notes(detector, reporter),
         )
-    detector.save(options.out)
+        detector.save(options.out)
+        if options.report is not None:
+            _report(detector, options, reporter)
     return detector.artifact
+
+
+def _report(detector: Detector, options: FitOptions, progress: Progress) -> None:
+    assert options.report is not None
+    what, model = str(options.normal), str(options.out)
+    made = fit_page(detector, what, model=model, folds=options.report_folds, notes=detector.notes, progress=progress)
+    write_page(made, options.report)
 
 
 def _with_notes(detector: Detector, reporter: Reporter) -> Progress:
@@ -174,6 +193,7 @@ def _summary(artifact: Artifact, options: FitOptions, seconds: float) -> list[st
         *_restart_lines(artifact),
         *decision_lines(Calibration(artifact.calibration_scores, artifact.fpr)),
         f"model: {options.out} ({catalog.name_of(artifact.method)}, {size:.1f} MB, {seconds:.0f} s)",
+        *([] if options.report is None else [f"report: {options.report}"]),
         f"score new images with: amiss score {_argument(options.out)} IMAGES -o scores.csv",
     ]
 

@@ -19,6 +19,7 @@ from amiss.cli.console import counted, note, reporting, share, skipped_lines
 from amiss.cli.deciding import decision_lines, load_deciding
 from amiss.cli.options import parse
 from amiss.cli.outputs import require_writable
+from amiss.cli.report import require_page
 from amiss.cli.values import Given
 from amiss.contracts import InputError
 from amiss.data.decode import conversion_lines
@@ -26,6 +27,8 @@ from amiss.data.images import Kind, Skipped
 from amiss.data.store import OnBad
 from amiss.data.stream import Chunk
 from amiss.detector import Detector
+from amiss.report.assemble import Builder
+from amiss.report.render import write_page
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,14 @@ class ScoreOptions:
     """Decide at another false-alarm rate than the model's, from its calibration scores."""
     threshold: Annotated[Given | None, arg(metavar="SCORE", help_behavior_hint="")] = None
     """Decide at a threshold set by hand: images that score above it are labelled 1."""
+    report: Annotated[Path | None, arg(metavar="FILE.html", help_behavior_hint="")] = None
+    """Page to write besides, in which the images are looked at and reviewed; it holds small copies of them."""
     terms: bool = False
     """Add a column for every part of the score."""
     on_bad: OnBad = "stop"
     """What to do with a file that cannot be read: stop and name it, or skip and list it."""
     overwrite: bool = False
-    """Replace an existing table once the new one is written."""
+    """Replace an existing table or page once the new one is written."""
     device: Annotated[str, arg(metavar="NAME")] = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
     quiet: Annotated[bool, arg(aliases=["-q"])] = False
@@ -97,6 +102,7 @@ def main(arguments: Sequence[str]) -> int:
         if options.out.suffix.lower() not in SUFFIXES:
             raise InputError(f"cannot write scores to {options.out}: its name must end in {' or '.join(SUFFIXES)}")
         require_writable(options.out, overwrite=options.overwrite)
+    require_page(options.report, overwrite=options.overwrite)
     detector = load_deciding(options.model, fpr=options.fpr, threshold=options.threshold, device=options.device)
     seen = _score(detector, options)
     if not options.quiet:
@@ -107,14 +113,22 @@ def main(arguments: Sequence[str]) -> int:
 def _score(detector: Detector, options: ScoreOptions) -> _Seen:
     source = detector.stream(options.images, on_bad=options.on_bad)
     seen = _Seen()
+    page = None if options.report is None else Builder(detector)
     crowded = options.out is None and sys.stdout.isatty()  # rows and a bar on one screen
-    with _writer(options.out) as writer, reporting(quiet=options.quiet or crowded) as reporter:
-        for table, chunk in detector.score_stream(source, terms=options.terms, progress=reporter):
-            seen.add(table, chunk)
-            if len(table):
-                writer.write(table)
-        if not seen.scored:
-            raise InputError(f"none of {counted(source.total, 'image')} could be read: {seen.skipped[0].reason}")
+    with reporting(quiet=options.quiet or crowded) as reporter:
+        with _writer(options.out) as writer:
+            for table, chunk in detector.score_stream(source, terms=options.terms, progress=reporter):
+                seen.add(table, chunk)
+                if len(table):
+                    writer.write(table)
+                    if page is not None:
+                        page.add(table.image_path, table.pred_score, chunk.pixels.numpy())
+            if not seen.scored:
+                raise InputError(f"none of {counted(source.total, 'image')} could be read: {seen.skipped[0].reason}")
+        if page is not None and options.report is not None:
+            notes = [bad.reason for bad in seen.skipped]
+            made = page.review(str(options.images), model=str(options.model), notes=notes, progress=reporter)
+            write_page(made, options.report)
     return seen
 
 
@@ -137,4 +151,5 @@ def _summary(seen: _Seen, detector: Detector, options: ScoreOptions, seconds: fl
         f"scored in {seconds:.1f} s: {scored}",
         *decision_lines(detector.calibration),
         *([] if options.out is None else [f"scores: {options.out}"]),
+        *([] if options.report is None else [f"report: {options.report}"]),
     ]
