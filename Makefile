@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PART ?= 1/1
 INPUTS := pyproject.toml constraints.txt
 # A process for each core, one thread each: two threads on a busy core are slower than one.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
@@ -40,7 +41,7 @@ smoke: $(VENV)/.core  ## a short run of every method and protocol through the be
 	$(BIN)/amiss bench smoke --quick --quiet --results build/smoke
 
 mutants: $(VENV)/.test  ## every committed mutant must be killed by a test
-	$(BIN)/python benchmarks/mutants.py
+	$(BIN)/python benchmarks/mutants.py --part $(PART)
 
 results: $(VENV)/.test  ## the runs behind the tables of results, resumable; needs the official files in AMISS_DATA
 	$(BIN)/python benchmarks/papers_short.py

@@ -1,6 +1,6 @@
 """Plants known faults into a copy of the package, one at a time; a test must fail for each.
 
-    python benchmarks/mutants.py [NAME ...]
+    python benchmarks/mutants.py [NAME ...] [--part K/N]
 
 A fault names the file, the text that is replaced, and the tests that must notice. A text that is not found is an error,
 so the list cannot go stale. Exits 1 if a mutant survives.
@@ -8,6 +8,7 @@ so the list cannot go stale. Exits 1 if a mutant survives.
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
 import pkgutil
@@ -57,7 +58,12 @@ def judged(mutant: Mutant) -> tuple[Mutant, bool, float]:
 
 
 def main() -> None:
-    chosen = [m for m in MUTANTS if not sys.argv[1:] or any(word in m.name for word in sys.argv[1:])]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="words in the names of the mutants; all if not given")
+    parser.add_argument("--part", default="1/1", metavar="K/N", help="every Nth mutant, beginning with the Kth")
+    args = parser.parse_args()
+    part, parts = map(int, args.part.split("/"))
+    chosen = [m for m in MUTANTS if not args.names or any(word in m.name for word in args.names)][part - 1 :: parts]
     alive = 0
     with ThreadPoolExecutor(WORKERS) as pool:  # each waits for a process of its own
         for mutant, lives, seconds in pool.map(judged, chosen):
