@@ -30,7 +30,7 @@ from amiss.explain.pointing import pointed
 from amiss.methods.gradcon import GradCon
 from amiss.methods.knn import KNN
 from amiss.methods.pca import PCA
-from cells import ROOT, provenance
+from cells import ROOT, Row, provenance
 
 OUT = ROOT / "results" / "pointing.jsonl"
 Mask = NDArray[np.bool_]
@@ -114,13 +114,13 @@ def planted(x: NDArray[np.uint8], plant: Plant, seed: int) -> tuple[NDArray[np.u
     return x, masks
 
 
-def play(game: Game, name: str, method: Method) -> list[dict[str, object]]:
-    """The rows of one data set and method."""
+def play(game: Game, name: str, method: Method, made: Row) -> list[Row]:
+    """The rows of one data set and method; `made` says what made them."""
     images = game.normals()
     started = time.perf_counter()
     detector = Detector(method, fpr=None, size=game.size, device="cpu").fit(images[: game.train])
     seconds = time.perf_counter() - started
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for kind, plant in DEFECTS.items():
         x, masks = planted(images[game.train :], plant, derive(0, game.name, kind))
         explained = detector.explain(x, MAPS)
@@ -131,7 +131,7 @@ def play(game: Game, name: str, method: Method) -> list[dict[str, object]]:
                     **{"dataset": game.name, "method": name, "defect": kind, "map": map_name, "images": len(x)},
                     **{"hits": round(hits.mean(), 4), "standard_error": round(hits.std() / len(x) ** 0.5, 4)},
                     **{"chance": round(masks.mean(), 4), "train": game.train, "size": game.size},
-                    **{"epochs": getattr(method, "epochs", None), "fit_seconds": round(seconds, 1), **provenance()},
+                    **{"epochs": getattr(method, "epochs", None), "fit_seconds": round(seconds, 1), **made},
                 }
             )
     return rows
@@ -142,10 +142,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     out = parser.parse_args().out
     torch.set_num_threads(1)
-    rows = []
+    rows, made = [], provenance()  # of the code that was imported, whatever is committed while this runs
     for game in GAMES:
         for name, method in game.methods().items():
-            for row in play(game, name, method):
+            for row in play(game, name, method, made):
                 rows.append(row)
                 print(*(row[key] for key in ("dataset", "method", "defect", "map", "hits", "chance")), flush=True)
     out.write_text("".join(json.dumps(row) + "\n" for row in rows))
