@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from math import ceil, floor, isfinite, log10
+from sys import float_info
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,9 @@ class Axis:
 
     def ticks(self, most: int = 5) -> list[float]:
         """Round values within the range, at most so many and one more."""
-        span = self.high - self.low
-        if not isfinite(span) or span <= 0:
+        raw = (self.high - self.low) / most
+        if not isfinite(raw) or raw < float_info.min:
             return [self.low]
-        raw = span / most
         power = 10.0 ** floor(log10(raw))
         step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * (1 - 1e-9))
         first = ceil(self.low / step - 1e-9)

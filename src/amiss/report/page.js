@@ -103,7 +103,8 @@
 
   function step(by) {
     const at = visible.indexOf(current);
-    go(visible[at < 0 ? 0 : Math.min(visible.length - 1, Math.max(0, at + by))]);
+    const held = at >= 0 && (loupe.open || list.contains(document.activeElement));
+    go(visible[held ? Math.min(visible.length - 1, Math.max(0, at + by)) : Math.max(0, at)]);
   }
 
   function columns() {

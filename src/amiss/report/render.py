@@ -34,7 +34,7 @@ def require_jinja() -> None:
 def write_page(page: Page, path: Path) -> None:
     """Write the page, whole or not at all; raises InputError without Jinja2, WorkError if it cannot be written."""
     text = render(page)
-    write_atomic(path, lambda file: file.write(text.encode("utf-8")))
+    write_atomic(path, lambda file: file.write(text.encode("utf-8", errors="backslashreplace")))
 
 
 def render(page: Page) -> str:

@@ -7,6 +7,8 @@ import math
 
 def shown(name: str) -> str:
     r"""A name with every character that cannot be seen, or that turns text around, written as `\n` or `\u202e`."""
+    if name.isprintable():
+        return name
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
 
 

@@ -1,0 +1,111 @@
+"""A browser to look at pages."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from amiss.report.page import Page
+from amiss.report.render import write_page
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """A headless Chromium that is installed already; what needs it is skipped where there is none."""
+    sync = pytest.importorskip("playwright.sync_api", reason='needs Playwright: pip install "amiss[browser]"')
+    path = next(
+        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    )
+    if path is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with sync.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Opened:
+    """A page in a browser, with everything that it complained of or asked for."""
+
+    tab: object
+    problems: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.tab, name)
+
+    @property
+    def order(self) -> list[str]:
+        """Exact names of the cards that are shown, from first to last."""
+        shown = "[...document.querySelectorAll('#cards > li')].filter((li) => !li.hidden).map((li) => li.id.slice(1))"
+        names = "JSON.parse(document.getElementById('data').textContent).cards.map((card) => card[0])"
+        at, every = self.tab.evaluate(shown), self.tab.evaluate(names)
+        return [every[int(i)] for i in at]
+
+    @property
+    def count(self) -> str:
+        return self.tab.locator("#count").text_content()
+
+    @property
+    def ticks(self) -> dict[str, str]:
+        """Marks by the number of the card."""
+        found = "[...document.querySelectorAll('#cards > li[data-ticked]')].map((li) => [li.id, li.dataset.ticked])"
+        return dict(self.tab.evaluate(found))
+
+    def download(self) -> str:
+        with self.tab.expect_download() as info:
+            self.tab.click("#save")
+        assert info.value.suggested_filename == "review.csv"
+        return Path(info.value.path()).read_bytes().decode("utf-8")
+
+
+Open = Callable[..., Opened]
+
+
+@pytest.fixture
+def browse(chromium, tmp_path: Path) -> Iterator[Open]:
+    """Open a page, or a file, in a window of its own; afterwards nothing may have gone wrong in any of them."""
+    opened: list[Opened] = []
+    contexts = []
+
+    def open_page(page: Page | Path, *, before: str = "", **settings: object) -> Opened:
+        path = page
+        if isinstance(page, Page):
+            path = tmp_path / f"page{len(opened)}.html"
+            write_page(page, path)
+        context = chromium.new_context(**settings)
+        contexts.append(context)
+        found = Opened(context.new_page())
+        found.tab.on("console", lambda message: found.problems.append(f"{message.type}: {message.text}"))
+        found.tab.on("pageerror", lambda error: found.problems.append(str(error)))
+        found.tab.on("request", lambda request: found.requests.append(request.url))
+        if before:
+            found.tab.add_init_script(before)
+        found.tab.goto(path.as_uri())
+        found.tab.wait_for_selector("html[data-ready]")
+        opened.append(found)
+        return found
+
+    yield open_page
+    for one in opened:
+        assert one.problems == []
+        outside = [url for url in one.requests if not re.match(r"(file|data|blob):", url)]
+        assert outside == []
+    for context in contexts:
+        context.close()
