@@ -188,6 +188,7 @@
 
   function fill() {
     const parts = [".tiles", "dl", ".flags"].map((part) => current.item.querySelector(part).cloneNode(true));
+    for (const part of parts) part.removeAttribute("id");
     const where = document.createElement("p");
     where.className = "folder";
     where.append(...[...current.item.querySelectorAll(".folder bdi, h3 bdi")].sort((a) => (a.closest("h3") ? 1 : -1)).map((part) => part.cloneNode(true)));
