@@ -29,7 +29,7 @@ def unit(pixels, drawing):
     return (pixels[:, 0] - drawing.left) / width, (drawing.height - drawing.bottom - pixels[:, 1]) / height
 
 
-SQUARE = Drawing(320, 280, Axis(0, 1, ""), Axis(0, 1, ""))
+SQUARE = Drawing(280, 250, Axis(0, 1, ""), Axis(0, 1, ""))
 
 
 def test_the_area_under_the_drawn_roc_curve_is_the_auroc():
@@ -39,7 +39,7 @@ def test_the_area_under_the_drawn_roc_curve_is_the_auroc():
     assert np.trapezoid(y, x) == pytest.approx(expected, abs=2e-3)
     assert f"{expected:.4f}" in chart.summary
     assert (NORMAL > 1.0).mean() == pytest.approx(
-        float(re.search(r"([\d.]+) % false", chart.summary)[1]) / 100, rel=5e-3
+        float(re.search(r"([\d.]+)\s% false", chart.summary)[1]) / 100, rel=5e-3
     )
 
 
@@ -58,7 +58,7 @@ def test_the_bars_of_a_histogram_add_up_and_hold_what_lies_beyond():
     assert heights[-1] > 0
     assert "1 score from beyond" in chart.summary
     assert "threshold 0.9" in chart.svg
-    assert f"{100 * (scores > 0.9).mean():.3g} % above" in chart.summary
+    assert f"{100 * (scores > 0.9).mean():.3g}\N{NO-BREAK SPACE}% above" in chart.summary
 
 
 @pytest.mark.parametrize("scores", [[1.0], [0.0, 0.0, 0.0], [-1e308, 1e300], [5e-324, 0.0]])

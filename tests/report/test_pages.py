@@ -85,6 +85,18 @@ def test_a_detector_without_thumbnails_or_decision():
     assert "above threshold" not in render(page)
 
 
+@pytest.mark.parametrize("depth", ["uint16", "float32"])
+def test_deep_images_are_shown_with_all_their_pictures(depth):
+    deep = {"uint16": lambda x: x.astype(np.uint16) * 16, "float32": lambda x: (x / 1000).astype(np.float32)}[depth]
+    detector = Detector("pca", fpr=0.1).fit(deep(TRAIN[:60]))
+    page = watched(detector, deep(TEST[:20]))[0].review("new")
+    assert {tile.role for tile in page.cards[0].tiles} == {"image", "nearest", "counterpart", "map"}
+    shown_range = watched(detector, deep(TEST[:20]))[0].collector.window
+    assert shown_range.high == pytest.approx(float(deep(np.array([255])).max()), rel=0.1)  # not all of what fits in
+    assert page.warnings == ()
+    render(page)
+
+
 def test_labels_bring_the_curves(pca):
     builder, _ = watched(pca, TEST, LABELS)
     page = builder.review("new")

@@ -176,8 +176,8 @@ def _labelled(normal: NDArray[np.float64], anomalous: NDArray[np.float64], calib
     groups = [Group("labelled normal", normal, "outline"), Group("labelled anomalous", anomalous, "filled")]
     return Section(
         "Against the labels",
-        f"{overlap:.1f} % of these images lie where the histograms of normal and anomalous scores overlap "
-        "(100 bins, as in GradCon's Figure 5); 0 % is perfect.",
+        f"{overlap:.1f}\N{NO-BREAK SPACE}% of these images lie where the histograms of normal and anomalous scores "
+        "overlap (100 bins, as in GradCon's Figure 5); 0\N{NO-BREAK SPACE}% is perfect.",
         (
             histogram(groups, threshold, title="Scores by label"),
             roc(normal, anomalous, auroc(scores, labels), threshold),

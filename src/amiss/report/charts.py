@@ -75,7 +75,7 @@ def _spread(group: Group, threshold: float | None) -> str:
 def roc(normal: NDArray[np.float64], anomalous: NDArray[np.float64], auroc: float, threshold: float | None) -> Chart:
     """Share of anomalies caught over share of false alarms, for every threshold."""
     false, true = _rates(normal, anomalous)
-    drawing = Drawing(320, 280, Axis(0, 1, "false alarms, share of normal images", True), Axis(0, 1, "", True))
+    drawing = Drawing(280, 250, Axis(0, 1, "false alarms, share of normal images", True), Axis(0, 1, "", True))
     drawing.line([0, 1], [0, 1], "chance")
     drawing.line(*_thin(false, true), "curve")
     summary = f"AUROC {auroc:.4f}; 0.5 is chance"
@@ -95,7 +95,7 @@ def precision_recall(
     hits, alarms = true * len(anomalous), true * len(anomalous) + false * len(normal)
     recall, precision = true[alarms > 0], hits[alarms > 0] / alarms[alarms > 0]
     base = len(anomalous) / (len(anomalous) + len(normal))
-    drawing = Drawing(320, 280, Axis(0, 1, "anomalies caught, share of all", True), Axis(0, 1, "", True))
+    drawing = Drawing(280, 250, Axis(0, 1, "anomalies caught, share of all", True), Axis(0, 1, "", True))
     drawing.line([0, 1], [base, base], "chance")
     drawing.line(*_thin(recall, precision), "curve")
     summary = f"Average precision (AUPR) {aupr:.4f}; {base:.4f} is chance"
@@ -135,7 +135,7 @@ def losses(title: str, epochs: Sequence[float], values: Sequence[float], chosen:
     low, high = float(ys.min()), float(ys.max())
     margin = 0.06 * (high - low) or abs(high) * 0.05 or 0.5
     last = max(float(xs[-1]), float(xs[0]) + 1)
-    drawing = Drawing(320, 180, Axis(float(xs[0]), last, "epoch"), Axis(low - margin, high + margin, ""))
+    drawing = Drawing(280, 165, Axis(float(xs[0]), last, "epoch"), Axis(low - margin, high + margin, ""))
     drawing.line(*_thin(xs, ys), "curve")
     if len(xs) == 1:
         drawing.dot(float(xs[0]), float(ys[0]), "here")

@@ -34,7 +34,7 @@ class Axis:
 
     def text(self, value: float) -> str:
         """A tick's text."""
-        return f"{100 * value:.3g} %" if self.share else f"{value + 0.0:.4g}"
+        return f"{100 * value:.3g}\N{NO-BREAK SPACE}%" if self.share else f"{value + 0.0:.4g}"
 
 
 @dataclass(eq=False)
@@ -48,7 +48,7 @@ class Drawing:
     left: int = 56
     bottom: int = 40
     top: int = 12
-    right: int = 14
+    right: int = 20
     marks: list[str] = field(default_factory=list)
 
     def px(self, value: float) -> float:

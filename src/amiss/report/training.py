@@ -48,7 +48,7 @@ def _charts(phase: str, records: Sequence[Mapping[str, object]], *, several: boo
     return [
         losses(prefix + name, epochs, values, chosen if name == "held-out criterion" else None)
         for name, (epochs, values) in _series(records).items()
-        if len(epochs) > 1
+        if len(epochs) > 1 and any(values)  # a part that the method leaves out is always 0
     ]
 
 

@@ -39,7 +39,7 @@ def p_text(value: float) -> str:
 
 def percent(share: float) -> str:
     """A share as a percentage in three digits: 5 %, 4.76 %."""
-    return f"{float(f'{100 * share:.3g}'):g} %"
+    return f"{float(f'{100 * share:.3g}'):g}\N{NO-BREAK SPACE}%"
 
 
 def counted(n: int, noun: str) -> str:
