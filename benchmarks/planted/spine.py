@@ -161,7 +161,7 @@ MUTANTS = [
     Mutant(
         "worst epoch selected",
         "engine/fitting.py",
-        (("if value < run.best_value:", "if criterion > -run.best_value:"),),
+        (("if value < run.best_value:", "if value > -run.best_value:"),),
         "tests/engine",
     ),
     Mutant(
