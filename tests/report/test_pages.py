@@ -76,6 +76,14 @@ def test_other_methods_show_what_they_have(method, title):
     assert page.scale.title == title
 
 
+def test_a_method_with_neither_counterparts_nor_gradients_shows_what_hiding_changes(pca, monkeypatch):
+    monkeypatch.setattr("amiss.report.explained.available", lambda scorer: ("occlusion", "layers"))
+    page = watched(pca, TEST[:5])[0].review("new")
+    assert page.scale is not None
+    assert page.scale.title == "occlusion map"
+    assert {tile.role for card in page.cards for tile in card.tiles} == {"image", "nearest", "map"}
+
+
 def test_a_detector_without_thumbnails_or_decision():
     detector = Detector("pca", fpr=None, keep_images=False).fit(TRAIN[:60])
     page = watched(detector, TEST[:20])[0].review("new")

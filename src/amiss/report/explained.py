@@ -34,6 +34,8 @@ ALIKE = (
 )
 FEW, SAME = 8, 0.05
 """From so many images on, counterparts that vary by less than this share of the images' variation are alike."""
+OCCLUDED = 7
+"""Patches along the shorter side that are hidden one by one; finer ones would take minutes."""
 FULL = 0.998
 """Share of all map values that lie below the brightest colour."""
 PLACES = (("upper left", "top", "upper right"), ("left", "middle", "right"), ("lower left", "bottom", "lower right"))
@@ -60,7 +62,7 @@ def explain(
         return Explained()
     pixels = np.stack([one.pixels for one in whole])
     kind = next((name for name in MEANINGS if name in available(detector.artifact.scorer)), None)
-    maps = None if kind is None else np.abs(_positive(kind, detector.explain(pixels, [kind], progress=progress)[kind]))
+    maps = None if kind is None else _maps(detector, pixels, kind, progress)
     high = 0.0 if maps is None else float(np.quantile(maps, FULL))
     counterparts = _counterparts(detector, pixels)
     found: dict[int, tuple[Tile, ...]] = {}
@@ -93,9 +95,12 @@ def _alike(counterparts: NDArray[np.generic], pixels: NDArray[np.generic]) -> bo
     return ours < SAME * theirs
 
 
-def _positive(kind: str, maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What is shown of a signed map: of an occlusion, the places that raise the score."""
-    return maps.clip(min=0) if kind == "occlusion" else maps
+def _maps(detector: Detector, pixels: NDArray[np.generic], kind: str, progress: Progress) -> NDArray[np.float32]:
+    """Maps (N, H, W) as they are shown: strengths, of an occlusion those of places that raise the score."""
+    spec = detector.layout.spec
+    coarse = max(1, min(spec.height, spec.width) // OCCLUDED) if kind == "occlusion" else None
+    maps = detector.explain(pixels, [kind], patch=coarse, progress=progress)[kind]
+    return maps.clip(min=0) if kind == "occlusion" else np.abs(maps)
 
 
 def _counterparts(detector: Detector, pixels: NDArray[np.generic]) -> NDArray[np.generic] | None:
