@@ -68,10 +68,11 @@ def run_cell(
     fitted = _fit(cell, task, runtime, workdir, progress)
     threshold = _threshold(task, fitted.scorer, progress)
     marks += _marks(task)
-    trials: dict[str, Json] = {
-        name: measured(fitted.scorer, trial, task, threshold, cell.seed, progress)
-        for name, trial in task.trials.items()
-    }
+    trials: dict[str, Json] = {}
+    parts: list[Values] = []
+    for name, trial in task.trials.items():
+        parts.append(score_terms(fitted.scorer, trial.images, progress))
+        trials[name] = measured(fitted.scorer, trial, parts[-1], threshold, cell.seed, progress)
     data: list[Json] = [*sorted({name for name, _ in cell.protocol.needs()})]
     row: Row = {
         "key": cell.key,
@@ -84,7 +85,7 @@ def run_cell(
         "dropped": task.dropped,
         "trials": trials,
         "controls": {name: dict(_controls(task, trial)) for name, trial in task.trials.items()},
-        **_parts(fitted.scorer, task.trials, progress),
+        **_parts(fitted.scorer, parts[0], task.labels.reveal(METRIC)),
         **_attacked(cell, fitted.scorer, task, progress),
         **_training(cell, fitted),
         "selection": selection(cell, task, fitted),
@@ -170,11 +171,11 @@ def _marks(task: Task) -> list[str]:
 
 
 def measured(
-    scorer: Scorer, trial: Trial, task: Task, threshold: Threshold | None, seed: int, progress: Progress
+    scorer: Scorer, trial: Trial, parts: Values, threshold: Threshold | None, seed: int, progress: Progress
 ) -> dict[str, Json]:
-    """All metrics of a trial, and the mean score of each side."""
+    """All metrics of a trial, of whose scores the parts are known, and the mean score of each side."""
     scores = score_images(scorer, trial.images, progress)
-    terms = {name: values for name, values in score_terms(scorer, trial.images, progress).items() if np.ptp(values) > 0}
+    terms = {name: values for name, values in parts.items() if np.ptp(values) > 0}
     found = evaluate(scores, trial.labels, terms=terms, threshold=threshold, seed=seed).to_json()
     y = trial.labels.reveal(METRIC)
     return {
@@ -188,10 +189,8 @@ def _controls(task: Task, trial: Trial) -> Mapping[str, float]:
     return controls(task.train, trial.images, trial.labels.reveal(METRIC))
 
 
-def _parts(scorer: Scorer, trials: Mapping[str, Trial], progress: Progress) -> dict[str, Json]:
-    """Quantiles of each part of the score on the first trial, and AUROC with other weights of a two-part score."""
-    images, labels = next(iter(trials.values()))
-    y, terms = labels.reveal(METRIC), score_terms(scorer, images, progress)
+def _parts(scorer: Scorer, terms: Values, y: NDArray[np.int64]) -> dict[str, Json]:
+    """Quantiles of each part (N,) of the score on the first trial, and AUROC with other weights of a two-part score."""
     found: dict[str, Json] = {"quantiles": {name: _quantiles(values, y) for name, values in terms.items()}}
     if len(scorer.weights) == 2:
         (first, a), (second, b) = scorer.weights.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ from amiss.cli.options import parse_with_method
 from amiss.cli.outputs import discard_parts, require_folder, require_writable
 from amiss.cli.report import require_page
 from amiss.cli.unfinished import Unfinished
-from amiss.contracts import InputError, Method, Progress, WorkError
+from amiss.contracts import InputError, Method, Progress
 from amiss.data.images import Skipped
 from amiss.data.reading import Reading
 from amiss.data.store import OnBad
@@ -89,7 +89,8 @@ def main(arguments: Sequence[str]) -> int:
         note(f"{options.out} will be a safetensors file: .safetensors is the usual suffix")
     unfinished.prepare(overwrite=options.overwrite)
     try:
-        artifact = _guarded(lambda: _fit(options, method, unfinished), unfinished)
+        with unfinished.guarding():
+            artifact = _fit(options, method, unfinished)
         unfinished.remove()
     finally:
         unfinished.release()
@@ -113,23 +114,6 @@ def _finished(options: FitOptions, unfinished: Unfinished) -> bool:
         return False
     load(options.out)  # refuses what is not a model, so that --resume never takes it for one
     return True
-
-
-def _guarded(fit: Callable[[], Artifact], unfinished: Unfinished) -> Artifact:
-    """Keep what an interrupted fit has done, and say so; leave nothing behind where the call was wrong."""
-    try:
-        return fit()
-    except InputError:
-        unfinished.remove_if_new()
-        raise
-    except WorkError as error:
-        raise WorkError(f"{error} ({unfinished.path} keeps what was done, for --resume)") from error
-    except KeyboardInterrupt:
-        if not unfinished.begun:
-            unfinished.remove_if_new()
-            raise
-        kept = f"{unfinished.path} keeps what was done; the same call with --resume goes on"
-        raise KeyboardInterrupt(f"interrupted: {kept}") from None
 
 
 def _fit(options: FitOptions, method: Method, unfinished: Unfinished) -> Artifact:

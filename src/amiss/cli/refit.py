@@ -18,7 +18,7 @@ from amiss.cli.deciding import decision_lines
 from amiss.cli.options import parse
 from amiss.cli.outputs import discard_parts, require_folder, require_writable
 from amiss.cli.unfinished import Unfinished
-from amiss.contracts import InputError, WorkError
+from amiss.contracts import InputError
 from amiss.data.listing import list_images
 from amiss.data.origin import Origin
 from amiss.data.reading import Reading
@@ -107,7 +107,7 @@ def _refit(old: Detector, review: Review, options: RefitOptions, unfinished: Unf
         options.group_by or given.reading.group_by,
         given.reading.on_bad if options.on_bad == "remembered" else options.on_bad,
     )
-    try:
+    with unfinished.guarding():
         with reporting(quiet=options.quiet) as reporter:
             new = old.refit(
                 review,
@@ -120,17 +120,6 @@ def _refit(old: Detector, review: Review, options: RefitOptions, unfinished: Unf
             )
         lines = _report(old, new, review, reading)
         new.save(options.out)
-    except InputError:
-        unfinished.remove_if_new()
-        raise
-    except WorkError as error:
-        raise WorkError(f"{error} ({unfinished.path} keeps what was done, for --resume)") from error
-    except KeyboardInterrupt:
-        if not unfinished.begun:
-            unfinished.remove_if_new()
-            raise
-        kept = f"{unfinished.path} keeps what was done; the same call with --resume goes on"
-        raise KeyboardInterrupt(f"interrupted: {kept}") from None
     if not options.quiet:
         note(*new.notes)
     return lines

@@ -6,9 +6,11 @@ import hashlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from amiss.contracts import InputError
+from amiss.contracts import InputError, WorkError
 from amiss.engine.workdir import Workdir
 
 if sys.platform != "win32":
@@ -76,6 +78,23 @@ class Unfinished:
     def replaces(self) -> bool:
         """Tell whether the model that stands there is the old one, which the unfinished fit was told to replace."""
         return self.begun and self._mark.exists() and self._mark.read_text() == _digest(self.out)
+
+    @contextmanager
+    def guarding(self) -> Iterator[None]:
+        """Keep what an interrupted fit has done, and say so; leave nothing behind where the call was wrong."""
+        try:
+            yield
+        except InputError:
+            self.remove_if_new()
+            raise
+        except WorkError as error:
+            raise WorkError(f"{error} ({self.path} keeps what was done, for --resume)") from error
+        except KeyboardInterrupt:
+            if not self.begun:
+                self.remove_if_new()
+                raise
+            kept = f"{self.path} keeps what was done; the same call with --resume goes on"
+            raise KeyboardInterrupt(f"interrupted: {kept}") from None
 
     def remove_if_new(self) -> None:
         """Remove what this very call has made."""
