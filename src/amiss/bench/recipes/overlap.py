@@ -33,8 +33,8 @@ def pooled(rows: Sequence[Row], term: str, bins: int = BINS) -> float | None:
 
     Rows keep quantiles, not scores. Between two neighbouring quantiles as many scores are taken to lie evenly, which
     gives each row's distribution function as a line through its quantiles; the pooled histogram has `bins` bins from
-    the smallest to the largest score of any row. With 41 quantiles the result is within two percentage points of that of
-    the scores themselves for smooth distributions; a test holds it to that.
+    the smallest to the largest score of any row. With 41 quantiles the result is within two percentage points of that
+    of the scores themselves for smooth distributions; a test holds it to that.
     """
     sides: list[list[tuple[NDArray[np.float64], float]]] = [[], []]
     for row in rows:
