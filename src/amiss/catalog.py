@@ -5,13 +5,17 @@ A method's settings are also turned into JSON and back here, since only the cata
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import difflib
 import importlib
+import inspect
 import pkgutil
+import textwrap
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
+from itertools import pairwise
 from types import ModuleType, UnionType
 from typing import Union, get_args, get_origin
 
@@ -97,6 +101,20 @@ def name_of(method: Method) -> str:
 def summary(method: Method) -> str:
     """First line of the module's documentation."""
     return (importlib.import_module(type(method).__module__).__doc__ or "").strip().split("\n", 1)[0]
+
+
+def field_docs(kind: type) -> dict[str, str]:
+    """The text under each field of a dataclass, which Python itself does not keep."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    body = tree.body if isinstance(tree, ast.ClassDef) else []
+    found: dict[str, str] = {}
+    for entry, following in pairwise(body):
+        if not isinstance(entry, ast.AnnAssign) or not isinstance(entry.target, ast.Name):
+            continue
+        text = following.value if isinstance(following, ast.Expr) else None
+        if isinstance(text, ast.Constant) and isinstance(text.value, str):
+            found[entry.target.id] = " ".join(text.value.split())
+    return found
 
 
 def to_settings(method: Method) -> Settings:

@@ -70,6 +70,7 @@ def test_the_smallest_p_values_keep_their_digits() -> None:
     found = drift(np.arange(30.0), np.arange(100.0, 130.0))
     assert found.statistic == 1
     assert found.p_value == pytest.approx(2 / comb(60, 30), rel=1e-9)
+    assert 0 < drift(np.arange(600.0), np.arange(1000.0, 1600.0)).p_value < 1e-300
 
 
 @pytest.mark.parametrize("change", [lambda s: s + 0.4, lambda s: s - 0.4, lambda s: 1.6 * s])

@@ -8,6 +8,7 @@ Computational Statistics & Data Analysis 20 (1995), for ties.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from sys import float_info
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -83,4 +84,4 @@ def _tail(n: int, m: int, furthest: int, last: NDArray[np.bool_]) -> float:
             far = np.abs(i * m - (t + 1 - i) * n) >= furthest
             left += float(inside[far].sum())
             inside[far] = 0.0
-    return min(left, 1.0)
+    return min(max(left, float_info.min), 1.0)  # what no float can hold is not 0

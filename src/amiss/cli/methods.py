@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import Field, dataclass, fields, is_dataclass
-from itertools import pairwise
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from amiss import catalog
+from amiss.catalog import field_docs
 from amiss.cli.console import result
 from amiss.cli.options import parse
 from amiss.contracts import Method
@@ -71,20 +70,6 @@ def _describe(name: str) -> list[str]:
         lines.append(_wrapped(f"    {docs.get(f.name, '')}", "    "))
     lines += ["", _wrapped(f"See also: {', '.join(presets)}", "    ")] if presets else []
     return lines
-
-
-def field_docs(kind: type) -> dict[str, str]:
-    """The text under each field of a dataclass, which Python itself does not keep."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
-    body = tree.body if isinstance(tree, ast.ClassDef) else []
-    found: dict[str, str] = {}
-    for entry, following in pairwise(body):
-        if not isinstance(entry, ast.AnnAssign) or not isinstance(entry.target, ast.Name):
-            continue
-        text = following.value if isinstance(following, ast.Expr) else None
-        if isinstance(text, ast.Constant) and isinstance(text.value, str):
-            found[entry.target.id] = " ".join(text.value.split())
-    return found
 
 
 def _fields(method: Method) -> tuple[Field[object], ...]:

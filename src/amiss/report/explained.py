@@ -87,6 +87,12 @@ def explain(
     return Explained(found, Scale(f"{word} map", meaning, "0", f"{number(high)} or more"), warnings)
 
 
+def counterparts_alike(detector: Detector, pixels: NDArray[np.generic]) -> bool:
+    """Whether the normal counterparts of images (N, C, H, W) in the model's layout are all but one picture."""
+    made = _counterparts(detector, pixels)
+    return made is not None and _alike(made, pixels)
+
+
 def _alike(counterparts: NDArray[np.generic], pixels: NDArray[np.generic]) -> bool:
     """Whether different images have all but the same counterpart."""
     if len(pixels) < FEW:
