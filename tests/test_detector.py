@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from amiss import Detector, InputError, detector
+from amiss import Detector, InputError, catalog
 from amiss.contracts import ImageSpec, Learner, Method, Phase, Scorer
 from amiss.data.images import Images
 from amiss.data.reading import Reading
+from amiss.fitting import fit as fitting
 from amiss.methods.gradcon import GradCon
 
 SMALL = GradCon(epochs=1, batch_size=16)
@@ -35,7 +36,7 @@ class Spy:
         self.train: Images | None = None
         self.held_out: Images | None = None
         self.calibration: Images | None = None
-        real_fit, real_score = detector.fit, detector.score_images
+        real_fit, real_score = fitting.fit, fitting.score_images
 
         def fit(method, spec, train, held_out, **options):
             self.train, self.held_out = train, held_out
@@ -45,8 +46,8 @@ class Spy:
             self.calibration = images
             return real_score(scorer, images, *rest)
 
-        monkeypatch.setattr(detector, "fit", fit)
-        monkeypatch.setattr(detector, "score_images", score)
+        monkeypatch.setattr(fitting, "fit", fit)
+        monkeypatch.setattr(fitting, "score_images", score)
 
     def parts(self) -> list[set[bytes]]:
         assert self.train is not None
@@ -267,8 +268,8 @@ class TaughtScorer(Scorer):
 
 @pytest.fixture
 def taught(monkeypatch: pytest.MonkeyPatch) -> Taught:
-    monkeypatch.setattr(detector.catalog, "name_of", lambda method: "taught")
-    monkeypatch.setattr(detector.catalog, "to_settings", lambda method: {"method": "taught"})
+    monkeypatch.setattr(catalog, "name_of", lambda method: "taught")
+    monkeypatch.setattr(catalog, "to_settings", lambda method: {"method": "taught"})
     return Taught()
 
 

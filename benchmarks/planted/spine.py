@@ -137,7 +137,7 @@ MUTANTS = [
     ),
     Mutant(
         "calibration images leaked into training",
-        "detector.py",
+        "fitting/fit.py",
         (
             (
                 "for i in (parts.train, parts.held_out, parts.calibration)",

@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-import json
-import platform
 import shutil
 import tempfile
-import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Self, get_args
+from typing import Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from amiss import catalog
-from amiss.artifact.file import Artifact, load, save, versions
-from amiss.calibration.conformal import Calibration, calibration_size, needed
-from amiss.calibration.renewed import collect
+from amiss.artifact.file import Artifact, load, save
+from amiss.calibration.conformal import Calibration, needed
 from amiss.calibration.table import ScoreTable, concatenate, tabulate
 from amiss.contracts import InputError, Method, Progress
-from amiss.data.images import Images, Layout, digest
+from amiss.data.images import Images, Layout
 from amiss.data.listing import FileSource
 from amiss.data.origin import Origin
-from amiss.data.reading import Reading, Source, fingerprint, fingerprint_source, read_images, read_known
+from amiss.data.reading import Reading, Source, fingerprint_source, read_images, read_known
 from amiss.data.review import Review
 from amiss.data.store import OnBad
 from amiss.data.stream import Chunk, Stream, stream
-from amiss.engine.fitting import fit
-from amiss.engine.progress import silent
-from amiss.engine.runtime import Precision, Runtime, derive, place, seeded
+from amiss.engine.progress import renamed, silent
+from amiss.engine.runtime import Precision, Runtime, place
 from amiss.engine.scoring import score_images, score_terms
-from amiss.engine.workdir import Plan, Workdir
+from amiss.engine.workdir import Workdir
 from amiss.evaluation.suspicious import suspicion
 from amiss.explain.maps import Explanation, explain_stream
-from amiss.explain.nearest import Nearest, nearest_stream, thumbnails
-from amiss.protocols.refitting import prepare
-from amiss.protocols.split import Split, held_out_size, split
+from amiss.explain.nearest import Nearest, nearest_stream
+from amiss.fitting.fit import divide, fit_split
+from amiss.fitting.recalibrate import recalibrate
+from amiss.fitting.record import given, remembered_precision
+from amiss.fitting.refit import refit
+from amiss.fitting.settings import Settings
+from amiss.protocols.split import Split
 
 
 class Detector:
@@ -101,19 +98,15 @@ class Detector:
         raise.
         Raises InputError for images that cannot be used and WorkError if the work fails.
         """
-        reading = reading or Reading()
+        reading, settings = reading or Reading(), self._settings
         self.runtime.resolve()
-        self._require_known(known)
-        folder = Path(tempfile.mkdtemp(prefix="amiss-") if workdir is None else workdir)
-        if workdir is None:
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-
-        seen = "" if known is None else fingerprint_source(known)[:16]
+        settings.require_known(given=known is not None)
+        folder = self._folder(workdir)
+        seen = {} if known is None else {"known anomalies": fingerprint_source(known)[:16]}
 
         def announce(fingerprint: str) -> None:
             if workdir is not None:
-                plan = self._plan(fingerprint, reading)
-                Workdir(folder).open(plan if known is None else plan | {"known anomalies": seen}, resume=resume)
+                Workdir(folder).open(settings.plan(fingerprint, reading) | seen, resume=resume)
 
         images, self.notes = read_images(x, folder / "store", reading, self.size, groups, announce, progress)
         anomalies = None if known is None else read_known(known, images.layout, images)
@@ -121,7 +114,9 @@ class Detector:
             self.notes.append(f"{len(anomalies):,} known anomalies, to learn from")
         kept = folder if workdir is not None else None
         self.fit_split(images, self.split(images), known=anomalies, workdir=kept, check=check, progress=progress)
-        return self._note(given=self._given(Origin.of(x, known, reading)))
+        remembered = given(Origin.of(x, known, reading), self.runtime)
+        self._artifact = replace(self.artifact, record={**self.artifact.record, "given": remembered})
+        return self
 
     def refit(
         self,
@@ -142,49 +137,30 @@ class Detector:
         Method, settings, layout, seed and rate are the model's. `docs/review.md` tells what a mark does.
         Raises InputError for a review or images that cannot be used and WorkError if the work fails.
         """
-        if self.artifact.threshold is not None:
-            raise InputError(
-                f"the model decides at {self.artifact.threshold:g}, set by hand for its own scores: set an fpr first"
-            )
-        work = prepare(self.layout, self.artifact.record, review, normal, reading, known)
+        before = self.artifact
         fresh = Detector(
-            self.artifact.method,
-            fpr=self.artifact.fpr,
-            random_state=self.artifact.seed,
-            size=self.layout.spec.height,
+            before.method,
+            fpr=before.fpr,
+            random_state=before.seed,
+            size=before.layout.spec.height,
             device=self.runtime.device,
-            precision=self._precision(),
-            keep_images=self.artifact.thumbnails is not None,
+            precision=remembered_precision(before.record, self.runtime.precision),
+            keep_images=before.thumbnails is not None,
         )
-        fresh.runtime.resolve()
-        fresh._require_known(work.known)
-        folder = Path(tempfile.mkdtemp(prefix="amiss-") if workdir is None else workdir)
-        if workdir is None:
-            weakref.finalize(fresh, shutil.rmtree, folder, ignore_errors=True)
-        else:
-            plan = fresh._plan(work.listing.fingerprint(), work.origin.reading) | work.plan()
-            Workdir(folder).open(plan, resume=resume)
-        images = work.read(folder / "store", progress)
-        anomalies = None if work.known is None else read_known(work.known, images.layout, images)
-        parts = work.divide(images, fresh.split)
-        fresh.notes = [*work.lines, *work.changed(images), *work.notes(parts)]
-        kept = folder if workdir is not None else None
-        fresh.fit_split(parts.images, parts.split, known=anomalies, workdir=kept, check=check, progress=progress)
-        return fresh._note(given=fresh._given(work.origin), **work.record(images, parts))
-
-    def _given(self, origin: Origin) -> dict[str, object]:
-        """What `refit` has to know that no other part of a model file tells."""
-        return {**origin.to_record(), "precision": self.runtime.precision}
-
-    def _precision(self) -> Precision:
-        given = self.artifact.record.get("given")
-        remembered = given.get("precision") if isinstance(given, Mapping) else None
-        return next((known for known in get_args(Precision) if known == remembered), self.runtime.precision)
-
-    def _note(self, **facts: object) -> Self:
-        """Add facts to the record of the model file."""
-        self._artifact = replace(self.artifact, record={**self.artifact.record, **facts})
-        return self
+        made = refit(
+            before,
+            fresh._settings,
+            review,
+            fresh._folder(workdir),
+            normal=normal,
+            reading=reading,
+            known=known,
+            resume=None if workdir is None else resume,
+            check=check,
+            progress=progress,
+        )
+        fresh._artifact, fresh._images, fresh.notes = made.artifact, made.images, made.notes
+        return fresh
 
     def suspicious(
         self,
@@ -201,7 +177,7 @@ class Detector:
         as it is. x, reading, groups: as for `fit`. Raises InputError and WorkError as `fit`, and for a method that
         learns from known anomalies.
         """
-        self._require_known(None)
+        self._settings.require_known(given=False)
         with tempfile.TemporaryDirectory(prefix="amiss-") as folder:
             images, _ = read_images(
                 x, Path(folder, "store"), reading or Reading(), self.size, groups, lambda _: None, progress
@@ -211,26 +187,12 @@ class Detector:
             names = [images.name(int(i)) for i in order]
         return tabulate(names, scores[order], Calibration(np.empty(0)), {})
 
-    def _require_known(self, known: Source | None) -> None:
-        """Say at once whether the method learns from known anomalies."""
-        if self.method.semi_supervised == (known is not None):
-            return
-        name = catalog.name_of(self.method)
-        if known is None:
-            raise InputError(f"{name} learns from known anomalies too: give some, as known= or --known")
-        raise InputError(f"{name} learns from normal images only: it cannot use known anomalies (known=, --known)")
-
     def split(self, images: Images) -> Split:
         """Choose which normal images train, which select, and which calibrate.
 
         Raises InputError where they are too few for the false-alarm rate.
         """
-        n_calibration = calibration_size(len(images), self.fpr)
-        with seeded(0):
-            wants = self.method.learner(images.spec).held_out
-        n_held_out = held_out_size(len(images) - n_calibration) if wants else 0
-        seed = derive(self.random_state, "split")
-        return split(images, n_calibration=n_calibration, n_held_out=n_held_out, seed=seed)
+        return divide(self._settings, images)
 
     def fit_split(
         self,
@@ -243,81 +205,24 @@ class Detector:
         progress: Progress = silent,
     ) -> Self:
         """Train and calibrate on images whose parts are known; raises WorkError if training breaks down."""
-        started = time.perf_counter()
-        train, held_out, held_back = (images.subset(i) for i in (parts.train, parts.held_out, parts.calibration))
-        fitted = fit(
-            self.method,
-            images.spec,
-            train,
-            held_out if len(held_out) else None,
-            runtime=self.runtime,
-            workdir=workdir,
-            check=check,
-            progress=progress,
-            known=known,
-        )
-        scores = score_images(fitted.scorer, held_back, _named(progress, "calibrating"))
-        record = {
-            **self._facts(images, parts, known),
-            "log": fitted.log,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seconds": round(time.perf_counter() - started, 1),
-        }
-        calibration = Calibration(scores, self.fpr)
-        kept = thumbnails(train) if self.keep_images else None
-        self._artifact = Artifact(
-            self.method,
-            images.layout,
-            fitted.scorer,
-            calibration.scores,
-            self.fpr,
-            None,
-            self.random_state,
-            record if kept is None else {**record, "thumbnails": kept.names},
-            None if kept is None else kept.pixels,
+        self._artifact = fit_split(
+            self._settings, images, parts, known=known, workdir=workdir, check=check, progress=progress
         )
         self._images = images
         self.__dict__.pop("decision_scores_", None)
         return self
 
-    def _plan(self, data: str, reading: Reading) -> Plan:
-        """Everything that must not change between a fit and its resumption, by the name that an error gives it."""
-        settings = catalog.to_settings(self.method)
-        return {
-            "data": data[:16],
-            "method": str(settings.pop("method")),
-            **{f"method.{name}": json.dumps(value, sort_keys=True) for name, value in settings.items()},
-            "fpr": str(self.fpr),
-            "random state": str(self.random_state),
-            "size": str(self.size),
-            "device": str(self.runtime.resolve()),
-            "precision": self.runtime.precision,
-            "recursive": str(reading.recursive),
-            "group-by": str(reading.group_by),
-            "on-bad": reading.on_bad,
-            "thread count": str(torch.get_num_threads()),
-            **{f"version of {name}": value for name, value in versions().items()},
-        }
+    @property
+    def _settings(self) -> Settings:
+        return Settings(self.method, self.runtime, self.fpr, self.size, self.keep_images)
 
-    def _facts(self, images: Images, parts: Split, known: Images | None) -> dict[str, object]:
-        counts = {"images": len(images), "train": len(parts.train), "held_out": len(parts.held_out)}
-        if known is not None:
-            counts["known_anomalies"] = len(known)
-        return {
-            "data": {
-                **counts,
-                "calibration": len(parts.calibration),
-                "distinct": len(np.unique(images.digests())),
-                "fingerprint": fingerprint(images),
-                "skipped": [list(bad) for bad in images.skipped],
-            },
-            "versions": versions(),
-            "machine": {
-                "system": platform.platform(),
-                "threads": torch.get_num_threads(),
-                "device": str(self.runtime.resolve()),
-            },
-        }
+    def _folder(self, workdir: str | Path | None) -> Path:
+        """Where images are decoded: a temporary folder, which goes with the detector, if no other is given."""
+        if workdir is not None:
+            return Path(workdir)
+        folder = Path(tempfile.mkdtemp(prefix="amiss-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
     # What a fit leaves
 
@@ -465,15 +370,10 @@ class Detector:
         manual = before.manual if fpr is None else None
         rate = before.fpr if fpr is None else fpr
         Calibration(np.zeros(source.total), rate)  # refuses too few before any image is read
-        scored = self.score_stream(source, progress=_named(progress, "calibrating"))
-        fresh = collect(scored, lambda chunk: _refuse_seen(chunk, self.artifact))
-        data = self.artifact.record.get("data")
-        if isinstance(data, Mapping) and data.get("fingerprint") == fresh.fingerprint:
-            raise InputError("these are the images that the model was fitted on: calibrate on others")
-        calibration = Calibration(fresh.scores, rate, manual)
-        self.fpr = calibration.fpr
-        self._artifact = replace(self.artifact, calibration_scores=calibration.scores, fpr=self.fpr, threshold=manual)
-        return self._note(recalibrated=fresh.record(before.n))
+        scored = self.score_stream(source, progress=renamed(progress, "calibrating"))
+        self._artifact = recalibrate(self.artifact, scored, fpr=rate, threshold=manual)
+        self.fpr = self._artifact.fpr
+        return self
 
     def _decide(self, fpr: float | None, threshold: float | None) -> Self:
         self.fpr = None if fpr is None else float(fpr)
@@ -499,18 +399,3 @@ class Detector:
     def __repr__(self) -> str:
         state = "not fitted" if self._artifact is None else f"threshold={self.threshold_}"
         return f"Detector({catalog.name_of(self.method)!r}, fpr={self.fpr}, random_state={self.random_state}; {state})"
-
-
-def _named(progress: Progress, what: str) -> Progress:
-    return lambda _, done, total, detail: progress(what, done, total, detail)
-
-
-def _refuse_seen(chunk: Chunk, artifact: Artifact) -> None:
-    """Raise InputError for an image that looks as one that trained, as far as the model keeps thumbnails."""
-    if artifact.thumbnails is None or not len(chunk.pixels):
-        return
-    seen = {digest(image) for image in artifact.thumbnails}
-    small = thumbnails(Images(chunk.pixels.numpy())).pixels
-    for name, image in zip(chunk.names, small, strict=True):
-        if digest(image) in seen:
-            raise InputError(f"{name} equals an image that the model was trained on: calibrate on others")

@@ -238,7 +238,7 @@ def test_the_model_may_be_replaced_and_stays_until_the_new_one_is_written(amiss,
     assert there.complaint.startswith(f"{fitted} exists: give --overwrite to replace it, --resume to go on")
     written = fitted.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(Detector, "fit_split", lambda *_, **__: (_ for _ in ()).throw(WorkError("broke")))
+        patch.setattr("amiss.fitting.refit.fit_split", lambda *_, **__: (_ for _ in ()).throw(WorkError("broke")))
         assert amiss("refit", fitted, review, "-o", fitted, "--overwrite", "-q").code == 1
     assert fitted.read_bytes() == written
     assert amiss("refit", fitted, review, "-o", fitted, "--overwrite", "-q").code == 0

@@ -8,9 +8,16 @@ import sys
 import time
 from typing import TextIO
 
+from amiss.contracts import Progress
+
 
 def silent(what: str, done: int, total: int, detail: str) -> None:
     """Report nothing."""
+
+
+def renamed(progress: Progress, what: str) -> Progress:
+    """Report the same under another name."""
+    return lambda _, done, total, detail: progress(what, done, total, detail)
 
 
 class Reporter:
