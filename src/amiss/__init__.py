@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from amiss.calibration.table import ScoreTable
-    from amiss.contracts import InputError, WorkError
     from amiss.detector import Detector
+    from amiss.plain import InputError, WorkError
 
 __version__ = version("amiss")
 __all__ = ["Detector", "InputError", "ScoreTable", "WorkError", "__version__"]
@@ -17,9 +17,9 @@ __all__ = ["Detector", "InputError", "ScoreTable", "WorkError", "__version__"]
 
 _HOMES = {
     "Detector": "amiss.detector",
-    "InputError": "amiss.contracts",
+    "InputError": "amiss.plain",
     "ScoreTable": "amiss.calibration.table",
-    "WorkError": "amiss.contracts",
+    "WorkError": "amiss.plain",
 }
 
 

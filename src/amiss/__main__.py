@@ -16,6 +16,7 @@ VERBS = {
     "score": "score images with a model: a table with p-values and labels",
     "refit": "train anew on what a review leaves: bad images out, confirmed normal ones in",
     "calibrate": "replace a model's calibration images by others, without training",
+    "serve": "answer over HTTP: images in, scores out, and a page to look at them",
     "evaluate": "measure a model on labelled images",
     "bench": "run the papers' tables, ours beside the printed numbers",
     "data": "list, get or check the official data sets",
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _guarded(verb: str, arguments: list[str]) -> int:
-    from amiss.contracts import InputError
+    from amiss.plain import InputError
 
     try:
         run: Callable[[list[str]], int] = import_module(f"amiss.cli.{verb}").main
@@ -90,7 +91,7 @@ def _guarded(verb: str, arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except (RuntimeError, OSError, MemoryError, UnicodeError) as error:
-        from amiss.contracts import WorkError
+        from amiss.plain import WorkError
 
         named = str(error) if isinstance(error, WorkError) else f"{type(error).__name__}: {error}"
         return _complain(named, FAILED)

@@ -1,4 +1,4 @@
-"""The whole vocabulary: everything else in amiss imports these names, and they import nothing of amiss."""
+"""The whole vocabulary: everything else in amiss imports these names; those that need no torch come from `plain`."""
 
 from __future__ import annotations
 
@@ -10,33 +10,13 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from amiss.plain import ImageSpec as ImageSpec
+from amiss.plain import InputError as InputError
+from amiss.plain import Progress as Progress
+from amiss.plain import WorkError as WorkError
+
 Losses = dict[str, Tensor]
 """Named losses of one training step, each a scalar; they are logged, and watched for values that are not finite."""
-
-Progress = Callable[[str, int, int, str], None]
-"""Told what runs, how much is done, how much there is (0 if unknown), and a detail such as a loss."""
-
-
-class InputError(ValueError):
-    """What was given cannot be used: one sentence that names it and says what is accepted (exit code 2)."""
-
-
-class WorkError(RuntimeError):
-    """The work was started and failed: one sentence that says what happened and what to do (exit code 1)."""
-
-
-@dataclass(frozen=True)
-class ImageSpec:
-    """The shape of every image that a model sees, in channels and pixels."""
-
-    channels: int
-    height: int
-    width: int
-
-    @property
-    def pixels(self) -> int:
-        """Values per image: channels * height * width."""
-        return self.channels * self.height * self.width
 
 
 class Scorer(nn.Module, ABC):

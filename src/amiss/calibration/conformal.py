@@ -19,7 +19,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amiss.contracts import InputError
+from amiss.plain import InputError
 
 TOLERANCE = 1e-5
 """Share of the scores' spread within which two runtimes may differ on one image."""

@@ -6,7 +6,7 @@ import glob
 import tempfile
 from pathlib import Path
 
-from amiss.contracts import InputError
+from amiss.plain import InputError
 
 
 def require_writable(path: Path, *, overwrite: bool, otherwise: str = "") -> None:

@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from amiss.contracts import InputError
 from amiss.data.folder import Others, Part, parts, walk
 from amiss.data.packed import PackedText
 from amiss.data.table import Frame, is_table, read_table
+from amiss.plain import InputError
 
 PathLike = str | os.PathLike[str]
 FileSource = PathLike | Sequence[PathLike] | Frame

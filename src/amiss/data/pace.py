@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from amiss.contracts import Progress
+from amiss.plain import Progress
 
 _INTERVAL = 0.1  # seconds
 

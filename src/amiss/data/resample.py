@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from amiss.contracts import InputError
 from amiss.data.images import TOP, Depth
+from amiss.plain import InputError
 
 SIZES = (28, 32, 64, 128, 256)
 LARGEST = 10_000  # pixels a side: a square of it is the largest image that is read

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from amiss.contracts import InputError
+from amiss.plain import InputError
 
 PATH, GROUP, LABEL = "image_path", "group", "label"
 TABLE_SUFFIXES = (".csv", ".parquet", ".pq")

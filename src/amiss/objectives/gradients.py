@@ -164,8 +164,8 @@ def _patches(layer: nn.ConvTranspose2d, t: Tensor, x: Tensor, rows: range) -> Te
     h, w, kw, (sh, sw) = x.shape[2], x.shape[3], layer.kernel_size[1], layer.stride
     n, height, width, c = t.shape
     if torch.compiler.is_exporting():
-        slices = [t[:, a : a + sh * h : sh, b : b + sw * w : sw] for a in rows for b in range(kw)]
-        return torch.cat([s[:, :h, :w] for s in slices], dim=3).flatten(1, 2)
+        taken = (t[:, a : a + sh * (h - 1) + 1 : sh] for a in rows)
+        return torch.cat([r[:, :, b : b + sw * (w - 1) + 1 : sw] for r in taken for b in range(kw)], 3).flatten(1, 2)
     # A row of a patch is one run of kw * C numbers in memory, so a strided view copies it at once.
     strides = (height * width * c, sh * width * c, sw * c, width * c, 1)
     view = t.as_strided((n, h, w, len(rows), kw * c), strides, t.storage_offset() + rows.start * width * c)
