@@ -43,6 +43,13 @@ def test_every_method_conforms(name, check):
     CHECKS[check](subject(name))
 
 
+@pytest.mark.xdist_group("together")
+def test_checks_that_share_a_fit_stay_on_one_worker(request):
+    if not request.config.getoption("loadgroup", False):
+        pytest.skip("the suite runs in one process, or not by groups")
+    assert request.node.nodeid.endswith("@together"), "pytest-xdist splits groups: fits are made again on every worker"
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("place", ["docs/methods/{}.md", "tests/methods/test_{}.py"])
 def test_every_method_has_a_page_and_tests(family, place):
