@@ -16,6 +16,7 @@ VERBS = {
     "score": "score images with a model: a table with p-values and labels",
     "refit": "train anew on what a review leaves: bad images out, confirmed normal ones in",
     "calibrate": "replace a model's calibration images by others, without training",
+    "export": "write a model as one ONNX file, and check such a file anywhere",
     "serve": "answer over HTTP: images in, scores out, and a page to look at them",
     "evaluate": "measure a model on labelled images",
     "bench": "run the papers' tables, ours beside the printed numbers",

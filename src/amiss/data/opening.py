@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 
 from PIL import Image, UnidentifiedImageError
 
-from amiss.contracts import InputError, WorkError
+from amiss.plain import InputError, WorkError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 MAX_PIXELS = 100_000_000

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TextIO
 
-from amiss.contracts import Progress
+from amiss.plain import Progress
 
 
 def silent(what: str, done: int, total: int, detail: str) -> None:
