@@ -135,7 +135,7 @@ def test_a_cell_cut_off_goes_on_from_its_checkpoint(tmp_path, row):
         pass
 
     def cut(what, done, total, detail):
-        if detail == "epoch 2":
+        if detail.startswith("epoch 2"):
             raise Cut
 
     with pytest.raises(Cut):

@@ -198,6 +198,10 @@ def test_the_demo_does_the_main_job(amiss, monkeypatch, tmp_path):
     assert "at most 5 % false alarms on new normal images (promised from 40 calibration images)" in called.out
     for title in ("GradCon", "kNN on raw pixels", "PCA on raw pixels", "time taken: "):
         assert title in called.out
+    page = Path("amiss-demo/report.html").read_text(encoding="utf-8")
+    assert all(row["image_path"] in page for row in rows)
+    assert "Against the labels" in page
+    assert "amiss refit amiss-demo/gradcon.safetensors review.csv" in page
     again = amiss("demo")
     assert again.code == 2
     assert again.complaint.startswith("amiss-demo/gradcon.safetensors exists: give --overwrite")

@@ -122,6 +122,24 @@ def test_plain_lines_elsewhere_every_few_seconds(clock):
     assert drawn[-1].startswith("training (autoencoder): 100/100")
 
 
+def test_verbose_writes_a_line_for_every_change_of_the_detail_on_a_terminal_too(clock):
+    stream = Terminal()
+    reporter = Reporter(stream, verbose=True)
+    for epoch in (1, 2, 3):
+        for i in range(1, 5):
+            clock[0] += 0.1
+            reporter("training", 4 * (epoch - 1) + i, 12, f"epoch {epoch}")
+    reporter.close()
+    assert "\r" not in stream.getvalue()
+    told = [re.sub(r" \d:\d\d( .*left)?", "", line) for line in stream.getvalue().splitlines()]
+    assert told == [
+        "training: 1/12  epoch 1",
+        "training: 5/12  epoch 2",
+        "training: 9/12  epoch 3",
+        "training: 12/12  epoch 3",
+    ]
+
+
 def test_short_work_writes_no_plain_line(clock):
     stream = io.StringIO()
     reporter = Reporter(stream)

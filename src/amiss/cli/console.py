@@ -26,9 +26,9 @@ def note(*lines: str) -> None:
 
 
 @contextmanager
-def reporting(*, quiet: bool = False) -> Iterator[Reporter]:
+def reporting(*, quiet: bool = False, verbose: bool = False) -> Iterator[Reporter]:
     """Report progress on standard error, and end the line of its bar when the work ends in whatever way."""
-    reporter = Reporter(io.StringIO() if quiet else None)
+    reporter = Reporter(io.StringIO() if quiet else None, verbose=verbose)
     try:
         yield reporter
     finally:

@@ -24,6 +24,8 @@ from amiss.evaluation.result import Result
 from amiss.evaluation.result import evaluate as measure
 from amiss.methods.gradcon import GradCon
 from amiss.protocols.labels import Labels
+from amiss.report.assemble import ANOMALOUS, NORMAL, Builder
+from amiss.report.render import write_page
 
 EPOCHS = 40
 FPR = 0.05
@@ -35,9 +37,9 @@ class DemoOptions:
     """Fit GradCon on bundled pictures of T-shirts, decide at 5 % false alarms, and score other T-shirts and clothes."""
 
     out: Annotated[Path, arg(metavar="DIR")] = Path("amiss-demo")
-    """Folder for the model and the scores."""
+    """Folder for the model, the scores, and a page to look at."""
     overwrite: bool = False
-    """Replace a model and scores that are there."""
+    """Replace what is there of them."""
     epochs: int = EPOCHS
     """Passes over the training images."""
 
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     """Do the main job on the bundled images."""
     started = time.perf_counter()
     options = parse(DemoOptions, arguments, "demo")
-    model, scores = _outputs(options)
+    model, scores, page = _outputs(options.out, overwrite=options.overwrite)
     demo = load_demo()
     note(
         f"{len(demo.train):,} T-shirts of Fashion-MNIST to learn from; to be scored: "
@@ -60,27 +62,29 @@ def main(arguments: Sequence[str]) -> int:
         found = {"GradCon": _measure(detector, table, demo)}
         for name, title in BASELINES.items():
             found[title] = _measure(*_run(Detector(name, fpr=FPR, random_state=0), demo, reporter), demo)
+        _page(detector, table, demo, model, page, reporter)
     result(*_report(found, detector, table, demo))
     result(
         f"time taken: {time.perf_counter() - started:.0f} s",
         f"model: {model}",
         f"scores: {scores}",
+        f"page, to open in a browser: {page}",
         "next, with your own images: amiss fit FOLDER -o model.safetensors",
     )
     return 0
 
 
-def _outputs(options: DemoOptions) -> tuple[Path, Path]:
-    """Paths of the model and the scores; raises InputError before any work if they cannot be written."""
-    model, scores = options.out / "gradcon.safetensors", options.out / "scores.csv"
-    if options.out.is_dir():
-        for path in (model, scores):
-            require_writable(path, overwrite=options.overwrite)
-    elif options.out.exists():
-        raise InputError(f"{options.out} is not a folder: choose another --out")
+def _outputs(folder: Path, *, overwrite: bool) -> tuple[Path, Path, Path]:
+    """Paths of the model, the scores and the page; raises InputError before any work if one cannot be written."""
+    paths = folder / "gradcon.safetensors", folder / "scores.csv", folder / "report.html"
+    if folder.is_dir():
+        for path in paths:
+            require_writable(path, overwrite=overwrite)
+    elif folder.exists():
+        raise InputError(f"{folder} is not a folder: choose another --out")
     else:
-        require_folder(options.out)
-    return model, scores
+        require_folder(folder)
+    return paths
 
 
 def _run(detector: Detector, demo: Demo, progress: Progress) -> tuple[Detector, ScoreTable]:
@@ -88,6 +92,17 @@ def _run(detector: Detector, demo: Demo, progress: Progress) -> tuple[Detector, 
     detector.fit(demo.train.take(np.arange(len(demo.train))), progress=progress)
     table = detector.score(demo.test.take(np.arange(len(demo.test))), terms=True, progress=progress)
     return detector, replace(table, image_path=[demo.test.name(i) for i in range(len(demo.test))])
+
+
+def _page(detector: Detector, table: ScoreTable, demo: Demo, model: Path, path: Path, progress: Progress) -> None:
+    """Write the page of the scored images, normal and anomalous ones apart."""
+    builder, names = Builder(detector), np.array(table.image_path)
+    for label, truth in enumerate((NORMAL, ANOMALOUS)):
+        rows = np.flatnonzero(demo.test_labels == label)
+        pixels = demo.test.take(rows).numpy()
+        builder.add(list(names[rows]), table.pred_score[rows], pixels, where="test", truth=truth)
+    page = builder.review("T-shirts and other clothes", model=str(model), progress=progress)
+    write_page(page, path)
 
 
 def _measure(detector: Detector, table: ScoreTable, demo: Demo) -> Result:

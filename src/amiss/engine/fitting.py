@@ -234,6 +234,7 @@ def _epoch(run: _Run, number: int, phase: Phase, images: Batches, epoch: int, ep
     run.learner.train()
     sums: dict[str, Tensor] = {}
     seen = 0
+    told = f"epoch {epoch + 1}{_last_losses(run, phase)}"
     for i, start in enumerate(starts):
         index = visit[start : start + phase.batch_size]
         run.learner.clock = epoch + i / len(starts)
@@ -243,13 +244,18 @@ def _epoch(run: _Run, number: int, phase: Phase, images: Batches, epoch: int, ep
         for name, loss in losses.items():
             sums[name] = sums.get(name, torch.zeros((), device=run.device)) + loss.detach() * len(index)
         seen += len(index)
-        run.progress(
-            f"training ({phase.name})", epoch * len(starts) + i + 1, epochs * len(starts), f"epoch {epoch + 1}"
-        )
+        run.progress(f"training ({phase.name})", epoch * len(starts) + i + 1, epochs * len(starts), told)
     run.learner.clock, run.learner.elapsed = float(epoch + 1), (epoch + 1) / epochs
     if phase.after_epoch is not None:
         phase.after_epoch()
     return {name: (total / seen).item() for name, total in sums.items()}
+
+
+def _last_losses(run: _Run, phase: Phase) -> str:
+    """The losses of this phase's epoch before, for people: `, recon 0.0123`; nothing in its first epoch."""
+    before = run.log[-1] if run.log else {}
+    losses = before.get("losses") if before.get("phase") == phase.name else None
+    return "".join(f", {name} {value:.4g}" for name, value in losses.items()) if isinstance(losses, dict) else ""
 
 
 def _select(run: _Run, phase: Phase, where: str) -> dict[str, object]:

@@ -21,11 +21,15 @@ def renamed(progress: Progress, what: str) -> Progress:
 
 
 class Reporter:
-    """Draws a bar that is redrawn at most ten times a second, or writes a line every few seconds."""
+    """Draws a bar that is redrawn at most ten times a second, or writes a line every few seconds.
 
-    def __init__(self, stream: TextIO | None = None, every: float = 5.0) -> None:
+    verbose: lines on a terminal too, and one for every change of the detail, such as the epoch.
+    """
+
+    def __init__(self, stream: TextIO | None = None, every: float = 5.0, *, verbose: bool = False) -> None:
         self.stream = sys.stderr if stream is None else stream
-        self.terminal = self.stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.verbose, self.detail = verbose, ""
+        self.terminal = self.stream.isatty() and os.environ.get("TERM") != "dumb" and not verbose
         self.every = 0.1 if self.terminal else every
         self.what = ""
         self.started = self.drawn = 0.0
@@ -38,9 +42,10 @@ class Reporter:
         if what != self.what:
             self.close()
             self.what, self.started, self.drawn, self.first = what, now, now if not self.terminal else 0.0, done
-        if now - self.drawn < self.every and not (done == total and self.open):
+        told = self.verbose and (detail != self.detail or done == total)
+        if not told and now - self.drawn < self.every and not (done == total and self.open):
             return
-        self.drawn, self.open = now, True
+        self.drawn, self.open, self.detail = now, True, detail
         self._draw(done, total, detail, now - self.started)
 
     def close(self) -> None:
