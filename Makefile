@@ -72,5 +72,5 @@ $(VENV)/.all: $(BIN)/python $(INPUTS)
 	touch $@
 
 $(VENV)/.lint: $(BIN)/python $(INPUTS)
-	$(PIP) -e ".[lint,test]"
+	$(PIP) -e ".[lint,test,serve]"
 	touch $@

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-EXTRAS = {"table": ("pandas", "pyarrow"), "ray": ("ray",), "browser": ("jinja2", "playwright")}
+EXTRAS = {"table": ("pandas", "pyarrow"), "ray": ("ray",), "browser": ("jinja2", "playwright"), "serve": ("fastapi", "uvicorn", "httpx")}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

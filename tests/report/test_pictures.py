@@ -11,7 +11,8 @@ from PIL import Image
 
 from amiss.contracts import ImageSpec
 from amiss.data.images import Layout
-from amiss.report.pictures import COUNTERPART, INFERNO, LARGE, MAP, NEAREST, SMALL, Window, heat, picture
+from amiss.explain.showing import INFERNO
+from amiss.report.pictures import COUNTERPART, LARGE, MAP, NEAREST, SMALL, Window, heat, picture
 
 
 def decoded(found):

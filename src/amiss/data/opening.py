@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -20,47 +20,59 @@ _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 @contextmanager
-def opened(path: str, stream: BinaryIO | None = None) -> Iterator[Image.Image]:
+def opened(
+    path: str, stream: BinaryIO | None = None, *, formats: Sequence[str] = FORMATS, most: int = MAX_PIXELS
+) -> Iterator[Image.Image]:
     """Open an image file with Pillow, header only; whatever goes wrong with it inside the block names the file.
 
-    With `stream`, its bytes are read from there, and `path` is only what errors call it.
+    With `stream`, its bytes are read from there, and `path` is only what errors call it: no file of that name is
+    looked for. formats: names that Pillow has for those accepted. most: pixels, known before anything is decoded.
 
     Raises:
-        InputError: If the file is missing, empty, not an image of an accepted format, larger than 100 megapixels,
+        InputError: If the file is missing, empty, not an image of an accepted format, larger than `most` pixels,
             truncated, or otherwise not decodable.
         WorkError: If there are too many open files or too little memory to read it.
     """
     try:
         # a file, not its path: of a path, Pillow 13 maps uncompressed TIFFs and garbles those with orientation 5 to 8
-        with quiet(), _bytes(path, stream) as file, Image.open(file, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(f"'{path}' has {image.width} x {image.height} pixels; {_LIMIT}")
+        with quiet(), _bytes(path, stream) as file, Image.open(file, formats=formats) as image:
+            if image.width * image.height > most:
+                raise InputError(f"'{path}' has {image.width} x {image.height} pixels; {_limit(most)}")
             yield image
     except (InputError, WorkError):
         raise
     except Exception as error:  # a broken file makes Pillow raise almost anything
-        raise _named(path, error) from error
+        raise _named(path, error, stream, formats, most) from error
 
 
 def _bytes(path: str, stream: BinaryIO | None) -> AbstractContextManager[BinaryIO]:
     return Path(path).open("rb") if stream is None else nullcontext(stream)
 
 
-_LIMIT = f"the limit for one image is {MAX_PIXELS // 1_000_000} megapixels"
+def _limit(most: int) -> str:
+    return f"the limit for one image is {most / 1_000_000:g} megapixels"
 
 
-def _named(path: str, error: Exception) -> InputError | WorkError:
+def _is_empty(path: str, stream: BinaryIO | None) -> bool:
+    if stream is not None:
+        return not stream.seek(0, 2)
+    return Path(path).is_file() and not Path(path).stat().st_size
+
+
+def _named(
+    path: str, error: Exception, stream: BinaryIO | None, formats: Sequence[str], most: int
+) -> InputError | WorkError:
     """Say in one sentence what is wrong with the file."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _OUT_OF_RESOURCES):
         return WorkError(f"'{path}' could not be read, because the system ran short of resources: {error}")
     if isinstance(error, FileNotFoundError):
         return InputError(f"'{path}' does not exist")
     if isinstance(error, Image.DecompressionBombError):
-        return InputError(f"'{path}' has too many pixels; {_LIMIT}")
+        return InputError(f"'{path}' has too many pixels; {_limit(most)}")
     if isinstance(error, UnidentifiedImageError):
-        if Path(path).is_file() and not Path(path).stat().st_size:
+        if _is_empty(path, stream):
             return InputError(f"'{path}' is empty (0 bytes)")
-        return InputError(f"'{path}' is not an image that can be read; accepted are {', '.join(FORMATS)}")
+        return InputError(f"'{path}' is not an image that can be read; accepted are {', '.join(formats)}")
     if isinstance(error, OSError) and error.strerror:
         return InputError(f"'{path}' cannot be opened: {error.strerror}")
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -17,25 +17,18 @@ from amiss.engine.runtime import place
 from amiss.engine.scoring import MICRO_BATCH
 from amiss.explain.maps import available
 from amiss.explain.residual import reconstruction
+from amiss.explain.showing import COARSE, MEANINGS
 from amiss.report.collect import Kept, Whole
 from amiss.report.page import Picture, Scale, Tile
 from amiss.report.pictures import COUNTERPART, LARGE, NEAREST, Window, heat, picture
 from amiss.report.words import number, split_path
 
-MEANINGS: Mapping[str, tuple[str, str]] = {
-    "residual": ("residual", "squared difference between the image and its normal counterpart, pixel by pixel"),
-    "gradient": ("gradient", "how strongly the score reacts to each pixel"),
-    "occlusion": ("occlusion", "how much the score falls when a patch is hidden"),
-}
-"""Maps that a page can show, the first that the detector has; with a word for it, and what it means."""
 ALIKE = (
     "The normal counterparts of these images are all but one picture, so the score tells little more than how bright "
     "an image is. The network has learnt too little: train for more epochs, or try another method."
 )
 FEW, SAME = 8, 0.05
 """From so many images on, counterparts that vary by less than this share of the images' variation are alike."""
-OCCLUDED = 7
-"""Patches along the shorter side that are hidden one by one; finer ones would take minutes."""
 FULL = 0.998
 """Share of all map values that lie below the brightest colour."""
 PLACES = (("upper left", "top", "upper right"), ("left", "middle", "right"), ("lower left", "bottom", "lower right"))
@@ -104,7 +97,7 @@ def _alike(counterparts: NDArray[np.generic], pixels: NDArray[np.generic]) -> bo
 def _maps(detector: Detector, pixels: NDArray[np.generic], kind: str, progress: Progress) -> NDArray[np.float32]:
     """Maps (N, H, W) as they are shown: strengths, of an occlusion those of places that raise the score."""
     spec = detector.layout.spec
-    coarse = max(1, min(spec.height, spec.width) // OCCLUDED) if kind == "occlusion" else None
+    coarse = max(1, min(spec.height, spec.width) // COARSE) if kind == "occlusion" else None
     maps = detector.explain(pixels, [kind], patch=coarse, progress=progress)[kind]
     return maps.clip(min=0) if kind == "occlusion" else np.abs(maps)
 

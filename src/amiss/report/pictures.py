@@ -12,16 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from amiss.data.images import TOP, Layout
+from amiss.explain.showing import INFERNO
 from amiss.report.page import Picture
 
 EXACT = 64
 """Pictures up to this side are kept without loss where their limit allows it."""
-INFERNO = (
-    (0, 0, 4), (11, 7, 36), (33, 12, 74), (61, 9, 101), (87, 16, 110), (113, 25, 110), (138, 34, 106), (163, 44, 97),
-    (188, 55, 84), (210, 70, 68), (228, 90, 49), (241, 115, 29), (249, 142, 9), (252, 172, 17), (249, 203, 53),
-    (242, 234, 105), (252, 255, 164),
-)  # fmt: skip
-"""Anchors of Matplotlib's scale of that name (CC0): even in lightness, so that it is read without colour vision."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from amiss.contracts import InputError
 from amiss.data.atomic import write_atomic
+from amiss.explain.showing import INFERNO
 from amiss.report.page import Page
-from amiss.report.pictures import INFERNO
 from amiss.report.words import number, p_text, short, shown, split_path
 
 if TYPE_CHECKING:

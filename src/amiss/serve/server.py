@@ -1,0 +1,86 @@
+"""The server process: models, application and uvicorn, from the first signal of life to the last."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from amiss.contracts import WorkError
+from amiss.serve.access import Access
+from amiss.serve.app import create_app
+from amiss.serve.logs import start_logging
+from amiss.serve.metrics import Metrics
+from amiss.serve.models import Model
+from amiss.serve.run import Plan
+from amiss.serve.serving import Serving
+
+log = logging.getLogger("amiss.serve")
+
+
+def run(
+    plan: Plan,
+    paths: Mapping[str, Path],
+    access: Access,
+    decoders: Executor,
+    listening: socket.socket,
+    started: Callable[[], None],
+) -> None:
+    """Load the models and answer on a socket that listens already, until a signal; raises as `serve`."""
+    start_logging()
+    metrics = Metrics()
+    models = {
+        name: Model(
+            name,
+            path,
+            plan.limits,
+            decoders=decoders,
+            device=plan.device,
+            drift=plan.drift,
+            scored=metrics.scored,
+        )
+        for name, path in paths.items()
+    }
+
+    def tell() -> None:
+        log.info("serving", extra={"models": list(models), "host": plan.host, "port": listening.getsockname()[1]})
+        started()
+
+    app = create_app(Serving(models, plan.limits, metrics), access, started=tell)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            lifespan="on",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=plan.limits.connections,
+            timeout_graceful_shutdown=round(plan.limits.body_seconds + plan.limits.answer_seconds) + 1,
+        )
+    )
+    with _quiet_signals():
+        server.run(sockets=[listening])
+    if not server.started:
+        raise WorkError("the server did not start; its log says why")
+
+
+@contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """Let a signal that has stopped the server be over then; uvicorn raises it once more when all is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {kind: signal.signal(kind, lambda *_: None) for kind in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
