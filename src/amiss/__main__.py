@@ -19,6 +19,7 @@ VERBS = {
     "export": "write a model as one ONNX file, and check such a file anywhere",
     "serve": "answer over HTTP: images in, scores out, and a page to look at them",
     "evaluate": "measure a model on labelled images",
+    "card": "write what a model is for, how it was made, what was measured, and its limits",
     "bench": "run the papers' tables, ours beside the printed numbers",
     "data": "list, get or check the official data sets",
     "methods": "list the methods, or tell all about one",

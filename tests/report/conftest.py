@@ -84,7 +84,9 @@ def browse(chromium, tmp_path: Path) -> Iterator[Open]:
     opened: list[Opened] = []
     contexts = []
 
-    def open_page(page: Page | Path, *, before: str = "", **settings: object) -> Opened:
+    def open_page(
+        page: Page | Path, *, before: str = "", ready: str = "html[data-ready]", **settings: object
+    ) -> Opened:
         path = page
         if isinstance(page, Page):
             path = tmp_path / f"page{len(opened)}.html"
@@ -98,7 +100,7 @@ def browse(chromium, tmp_path: Path) -> Iterator[Open]:
         if before:
             found.tab.add_init_script(before)
         found.tab.goto(path.as_uri())
-        found.tab.wait_for_selector("html[data-ready]")
+        found.tab.wait_for_selector(ready, state="attached")
         opened.append(found)
         return found
 

@@ -42,7 +42,7 @@ def render(page: Page) -> str:
     here = files("amiss.report")
     style, script = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             page=page,
@@ -61,7 +61,8 @@ def render(page: Page) -> str:
     )
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Templates of this package, which escape everything; raises InputError where Jinja2 is not installed."""
     try:
         import jinja2
     except ImportError as error:
@@ -83,12 +84,10 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def policy(style: str, script: str) -> str:
+def policy(style: str, script: str = "") -> str:
     """The content security policy: pictures inside the page, this style sheet and this script, and nothing else."""
-    return (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    runs = f"script-src {_hash(script)}; " if script else ""
+    return f"default-src 'none'; img-src data:; style-src {_hash(style)}; {runs}base-uri 'none'; form-action 'none'"
 
 
 def _hash(text: str) -> str:
