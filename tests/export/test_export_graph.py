@@ -12,6 +12,7 @@ from amiss.calibration.conformal import Calibration
 from amiss.contracts import Scorer
 from amiss.explain.residual import residual
 from amiss.export.graph import Decision, calibration_grid, reaching
+from amiss.objectives.gradients import gradient_cosines
 from amiss.objectives.reconstruction import SquaredError
 from amiss.scores.mean import MeanScorer
 from amiss.scores.reconstruction import ReconstructionScorer
@@ -111,3 +112,21 @@ def test_maps_are_those_of_the_explanation():
         assert found.shape == (3, 4, 5)
         torch.testing.assert_close(found, residual(scorer, x), rtol=1e-6, atol=0)
     assert found.mean().item() == pytest.approx((0.25**2 + 0.5**2) / 2)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "sides"), [(4, 2, (9, 5)), (3, 2, (4, 7)), (5, 2, (3, 3)), (6, 3, (4, 5)), (4, 1, (6, 3))]
+)
+@pytest.mark.parametrize("channels", [(6, 1), (3, 20)])  # a short row of patches, and one that is taken at once
+def test_gradients_without_strides_are_the_same(monkeypatch, kernel, stride, sides, channels):
+    torch.manual_seed(0)
+    layer = torch.nn.ConvTranspose2d(*channels, kernel, stride, padding=1)
+    decoder = torch.nn.Sequential(layer, torch.nn.Sigmoid()).double()
+    code = torch.rand(3, channels[0], *sides, dtype=torch.float64)
+    x = torch.rand_like(decoder(code))
+    reference = [torch.randn_like(layer.weight)]
+    wanted = gradient_cosines(decoder, code, x, SquaredError(), reference)[1][0]
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    found = gradient_cosines(decoder, code, x, SquaredError(), reference)[1][0]
+    assert wanted.abs().max() > 1e-2
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=0)

@@ -136,7 +136,8 @@ def _layer(
         both = _correlate(layer, delta, torch.cat([layer.weight, unit]) if propagate else unit)
         return (both[:, -c_in:] * x).sum((1, 2, 3)), square, both[:, :c_in]
     dot, square = x.new_zeros(x.shape[0]), x.new_zeros(x.shape[0])
-    step = 1 if kw * layer.out_channels >= CACHED else kh
+    cached = kw * layer.out_channels >= CACHED and not torch.compiler.is_exporting()
+    step = 1 if cached else kh
     for first in range(0, kh, step):
         gradient = torch.bmm(rows.transpose(1, 2), _patches(layer, padded, x, range(first, first + step))).flatten(1)
         dot = dot + gradient @ unit[:, :, first : first + step].permute(0, 2, 3, 1).flatten()
@@ -164,12 +165,27 @@ def _patches(layer: nn.ConvTranspose2d, t: Tensor, x: Tensor, rows: range) -> Te
     h, w, kw, (sh, sw) = x.shape[2], x.shape[3], layer.kernel_size[1], layer.stride
     n, height, width, c = t.shape
     if torch.compiler.is_exporting():
-        taken = (t[:, a : a + sh * (h - 1) + 1 : sh] for a in rows)
-        return torch.cat([r[:, :, b : b + sw * (w - 1) + 1 : sw] for r in taken for b in range(kw)], 3).flatten(1, 2)
+        return _sliced(t, rows, range(kw), (h, w), (sh, sw))
     # A row of a patch is one run of kw * C numbers in memory, so a strided view copies it at once.
     strides = (height * width * c, sh * width * c, sw * c, width * c, 1)
     view = t.as_strided((n, h, w, len(rows), kw * c), strides, t.storage_offset() + rows.start * width * c)
     return view.reshape(n, h * w, len(rows) * kw * c)
+
+
+def _sliced(t: Tensor, rows: range, columns: range, size: tuple[int, int], stride: tuple[int, int]) -> Tensor:
+    """The same as slices, for exporting, where there are no strides.
+
+    Where the kernel is a multiple of the stride, whole blocks of a stride's rows and columns are taken at once.
+    """
+    (h, w), (sh, sw) = size, stride
+    if len(rows) % sh or len(columns) % sw or rows.start:
+        taken = (t[:, a : a + sh * (h - 1) + 1 : sh] for a in rows)
+        return torch.cat([r[:, :, b : b + sw * (w - 1) + 1 : sw] for r in taken for b in columns], 3).flatten(1, 2)
+    down = t.unflatten(1, (-1, sh))  # (B, h + k / s - 1, s, W', C)
+    down = torch.cat([down[:, a : a + h] for a in range(len(rows) // sh)], 2)  # (B, h, k, W', C)
+    across = down.unflatten(3, (-1, sw)).transpose(2, 3)  # (B, h, w + k / s - 1, k, s, C)
+    both = torch.cat([across[:, :, b : b + w] for b in range(len(columns) // sw)], 4)  # (B, h, w, k, k, C)
+    return both.flatten(3).flatten(1, 2)
 
 
 _PARITY = torch.tensor([[3, 1, 4], [4, 2, 0]])  # kernel index by output parity and tap; 4 stands for zero
