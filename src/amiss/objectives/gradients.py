@@ -177,13 +177,13 @@ def _sliced(t: Tensor, rows: range, columns: range, size: tuple[int, int], strid
 
     Where the kernel is a multiple of the stride, whole blocks of a stride's rows and columns are taken at once.
     """
-    (h, w), (sh, sw) = size, stride
+    (h, w), (sh, sw), (n, height, width, c) = size, stride, t.shape
     if len(rows) % sh or len(columns) % sw or rows.start:
         taken = (t[:, a : a + sh * (h - 1) + 1 : sh] for a in rows)
         return torch.cat([r[:, :, b : b + sw * (w - 1) + 1 : sw] for r in taken for b in columns], 3).flatten(1, 2)
-    down = t.unflatten(1, (-1, sh))  # (B, h + k / s - 1, s, W', C)
+    down = t.reshape(n, height // sh, sh, width, c)
     down = torch.cat([down[:, a : a + h] for a in range(len(rows) // sh)], 2)  # (B, h, k, W', C)
-    across = down.unflatten(3, (-1, sw)).transpose(2, 3)  # (B, h, w + k / s - 1, k, s, C)
+    across = down.reshape(n, h, len(rows), width // sw, sw, c).transpose(2, 3)
     both = torch.cat([across[:, :, b : b + w] for b in range(len(columns) // sw)], 4)  # (B, h, w, k, k, C)
     return both.flatten(3).flatten(1, 2)
 
