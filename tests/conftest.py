@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-EXTRAS = {"table": ("pandas", "pyarrow"), "ray": ("ray",), "browser": ("jinja2", "playwright"), "serve": ("fastapi", "uvicorn", "httpx")}
+EXTRAS = {
+    "table": ("pandas", "pyarrow"),
+    "ray": ("ray",),
+    "browser": ("jinja2", "playwright"),
+    "serve": ("fastapi", "uvicorn", "httpx"),
+    "export": ("onnx", "onnxscript", "onnxruntime"),
+    "openvino": ("onnx", "onnxscript", "openvino"),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
