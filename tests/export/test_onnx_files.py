@@ -19,11 +19,15 @@ from amiss.engine.scoring import score_images
 from amiss.explain.maps import available
 from amiss.explain.residual import residual
 from amiss.export import write
+from amiss.export.convert import quiet
 from amiss.export.graph import Decision
 from amiss.export.runtime import Session
+from amiss.export.translations import translations
 from amiss.export.write import export_onnx
+from amiss.methods.council import Council
 from amiss.methods.knn import KNN
 from amiss.methods.pca import PCA
+from amiss.scores.council import Fisher, Minimum, Stouffer
 from amiss.transforms.tiles import Tiling
 from amiss.transforms.unit import to_unit
 from faulty import Faulty
@@ -254,3 +258,30 @@ def test_other_images_where_those_of_the_fit_were_will_do(tmp_path, places):
     (images / "00.png").write_bytes(b"broken")
     found = export_onnx(detector, tmp_path / "m.onnx").parity
     assert (found.what, found.images) == ("images of the fit", 39)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_logarithms_keep_small_and_large_values(dtype):
+    class Logs(torch.nn.Module):
+        def forward(self, x):
+            return torch.log1p(x.exp()), torch.nn.functional.logsigmoid(x)
+
+    x = torch.tensor([-700.0, -95, -40, -17, -1, -1e-9, 0, 1e-9, 1, 17, 80], dtype=dtype)
+    with quiet():
+        program = torch.onnx.export(
+            Logs().eval(), (x,), dynamo=True, verbose=False, optimize=False, custom_translation_table=translations()
+        )
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    first, second = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    exact = x.double().numpy()
+    tiny_ones = np.exp(exact) >= np.finfo(np.float32).tiny if dtype == torch.float32 else exact > -701
+    np.testing.assert_allclose(first[tiny_ones], np.logaddexp(0, exact)[tiny_ones], rtol=3e-7)
+    np.testing.assert_allclose(second, -np.logaddexp(0, -exact), rtol=3e-7, atol=1e-37)
+
+
+@pytest.mark.parametrize("combination", [Fisher(), Stouffer(), Minimum()])
+def test_every_combination_of_a_council_decides_alike(combination, tmp_path):
+    detector = fitted(Council((PCA(), KNN(k=2)), combination))
+    require_alike(detector, exported(detector, tmp_path))

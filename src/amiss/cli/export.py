@@ -46,12 +46,13 @@ def _check(words: Sequence[str]) -> int:
         raise InputError(f"{places[2]!r} is one word too many: amiss export --check FILE.onnx [IMAGES]")
     path = Path(places[0])
     session, found = check(path)
-    result(*_file_lines(path, found))
+    lines = _file_lines(path, found)
     if len(places) == 2:
         with reporting(quiet=quiet) as reporter:
             scored = score(session, found.facts, Path(places[1]), reporter)
         note(*skipped_lines(scored.skipped))
-        result(*_score_lines(places[1], scored, found.facts))
+        lines += _score_lines(places[1], scored, found.facts)
+    result(*lines)
     return 0
 
 

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,6 +14,10 @@ from amiss import __version__
 from amiss.contracts import InputError, Scorer, WorkError
 from amiss.data.images import Layout
 from amiss.export.graph import Decision
+from amiss.export.translations import translations
+
+if TYPE_CHECKING:
+    import onnx_ir
 
 BATCH = "N"
 """Name of the dynamic dimension."""
@@ -59,8 +64,11 @@ def to_onnx(decision: Decision, layout: Layout, properties: Mapping[str, str]) -
                 output_names=decision.names,
                 external_data=False,
                 verbose=False,
+                optimize=False,
+                custom_translation_table=translations(),
             )
             assert program is not None  # with dynamo there is one
+            _simplify(program.model)
             model = program.model_proto
             onnx.checker.check_model(model)
         except Exception as error:
@@ -80,6 +88,25 @@ def with_properties(content: bytes, properties: Mapping[str, str]) -> bytes:
     model = onnx.load_model_from_string(content)
     onnx.helper.set_model_props(model, dict(properties))
     return bytes(model.SerializeToString())
+
+
+def _simplify(model: onnx_ir.Model) -> None:
+    """Fold constants and drop what is double or unused.
+
+    Not the converter's own optimisation: its rules that fuse nodes fail on successive clips, and runtimes have theirs.
+    """
+    from onnx_ir.passes import Sequential, common
+    from onnxscript import optimizer
+
+    optimizer.fold_constants(model)
+    Sequential(
+        common.RemoveUnusedNodesPass(),
+        common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        common.DeduplicateInitializersPass(),
+        common.CommonSubexpressionEliminationPass(),
+        common.RemoveUnusedOpsetsPass(),
+        common.NameFixPass(),
+    )(model)
 
 
 @contextmanager

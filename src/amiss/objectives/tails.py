@@ -103,8 +103,8 @@ def normal_deviate(log_p: Tensor, log_q: Tensor) -> Tensor:
     z = centre * _quotient(CENTRE, BROAD**2 - centre.square())
     t = -torch.minimum(log_p, log_q)
     r = t.clamp_min(-math.log(0.5 - BROAD)).sqrt()
-    size = _quotient(NEAR, r.clamp(max=5) - 1.6)
-    size = torch.where(r > 5, _quotient(FAR, r.clamp(5, LIMIT) - 5), size)
+    size = _quotient(NEAR, r.clamp(max=5.0) - 1.6)
+    size = torch.where(r > 5, _quotient(FAR, r.clamp(5.0, LIMIT) - 5), size)
     size = torch.where(r > LIMIT, _asymptotic(t.clamp_min(LIMIT**2)), size)
     return torch.where(q.abs() > BROAD, torch.where(q > 0, size, -size), z)
 
