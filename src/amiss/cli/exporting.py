@@ -16,7 +16,6 @@ from amiss.cli.options import parse
 from amiss.cli.outputs import discard_parts, require_writable
 from amiss.cli.values import Given
 from amiss.contracts import InputError
-from amiss.export.tolerance import TABLE
 from amiss.export.write import Exported, export_onnx
 
 SUFFIX = ".onnx"
@@ -70,7 +69,7 @@ def _summary(exported: Exported) -> list[str]:
     lines = [
         f"compared on {parity.images:,} {parity.what}, in batches of {sizes}, with {parity.runtime}",
         f"scores: largest difference {parity.largest:.1e} of the spread; {counted(parity.beyond, 'image')} beyond "
-        f"{TABLE.usual:g}",
+        f"{parity.tolerance:.2g}",
     ]
     if exported.facts.threshold is not None:
         near = f"{parity.near:,} within the tolerance of it"

@@ -108,7 +108,7 @@ def score(session: Session, facts: Facts, images: Path, progress: Progress) -> S
         scores,
         None if p_value is None else p_value.astype(np.float64),
         None if label is None else label.astype(np.int64),
-        facts.scale.near(scores, facts.threshold),
+        facts.scale.near(scores, facts.threshold, facts.tolerance),
         skipped,
     )
 

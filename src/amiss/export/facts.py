@@ -50,6 +50,11 @@ class Facts:
         """In what differences of scores are measured."""
         return Scale(*(float(str(self.calibration[key])) for key in ("median", "spread")))
 
+    @property
+    def tolerance(self) -> float:
+        """Most that scores of two runtimes usually differ, in units of the scale."""
+        return float(str(self.parity["tolerance"]))
+
     def to_properties(self) -> dict[str, str]:
         """As texts by name."""
         values: dict[str, object] = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -70,7 +75,7 @@ def read_facts(properties: Mapping[str, str], name: str) -> Facts:
         facts = Facts(**found)
         if facts.depth not in DEPTHS:
             raise ValueError(f"depth {facts.depth!r}")
-        facts.scale  # noqa: B018  refuses a spread that is none
+        facts.scale, facts.tolerance  # noqa: B018  refuses what is no number
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from amiss.calibration.conformal import Calibration
 from amiss.export.runtime import Session
-from amiss.export.tolerance import BATCHES, TABLE, Scale
+from amiss.export.tolerance import BATCHES, Scale, Tolerance
 from amiss.plain import Progress, WorkError
 
 
@@ -22,6 +22,8 @@ class Parity:
     what: str
     """Which images these are."""
     batches: tuple[int, ...]
+    tolerance: float
+    """Most that is usual, for this model."""
     largest: float
     """Largest difference of two scores."""
     beyond: int
@@ -49,14 +51,19 @@ class Images:
 
 
 def compare(
-    session: Session, images: Images, calibration: Calibration, scale: Scale, progress: Progress | None = None
+    session: Session,
+    images: Images,
+    calibration: Calibration,
+    scale: Scale,
+    table: Tolerance,
+    progress: Progress | None = None,
 ) -> Parity:
     """Score images with a file in batches of 1, 5 and 33, and compare with the model.
 
     Raises WorkError, which names an image, if a score leaves the table, if an image further than the tolerance from the
     threshold has another label, or if a label or p-value is not what the file's own score says.
     """
-    near = scale.near(images.scores, calibration.threshold)
+    near = scale.near(images.scores, calibration.threshold, table.usual)
     differences = np.zeros(len(images.pixels))
     flipped = np.zeros(len(images.pixels), bool)
     for size in BATCHES:
@@ -68,12 +75,13 @@ def compare(
         _require_consistent(session, found, calibration, images)
         if calibration.threshold is not None:
             flipped |= found["pred_label"] != calibration.predict(images.scores)
-    beyond = differences > TABLE.usual
-    _require(session, images, differences, beyond, flipped & ~near)
+    beyond = differences > table.usual
+    _require(session, images, table, differences, flipped & ~near)
     return Parity(
         len(images.pixels),
         images.what,
         BATCHES,
+        table.usual,
         float(differences.max()),
         int(beyond.sum()),
         int(near.sum()),
@@ -100,8 +108,8 @@ def _require_consistent(
 def _require(
     session: Session,
     images: Images,
+    table: Tolerance,
     differences: NDArray[np.float64],
-    beyond: NDArray[np.bool_],
     flipped: NDArray[np.bool_],
 ) -> None:
     """Refuse what leaves the table."""
@@ -110,16 +118,16 @@ def _require(
             f"{session.name} labels {_name(images, flipped)} otherwise than the model does ({int(flipped.sum())} of "
             f"{len(flipped)} images further than the tolerance from the threshold): nothing was written"
         )
-    if differences.max() > TABLE.worst:
+    if differences.max() > table.worst:
         raise WorkError(
             f"{session.name} scores {_name(images, differences == differences.max())} otherwise than the model does, "
-            f"by {differences.max():.2g} of the scores' spread; accepted is {TABLE.worst:g}: nothing was written"
+            f"by {differences.max():.2g} of the scores' spread; accepted is {table.worst:g}: nothing was written"
         )
-    allowed = max(1, int(TABLE.few * len(beyond)))
-    if beyond.sum() > allowed:
+    beyond, allowed = int((differences > table.usual).sum()), max(1, int(table.few * len(differences)))
+    if beyond > allowed:
         raise WorkError(
-            f"{session.name} scores {int(beyond.sum())} of {len(beyond)} images otherwise than the model does, by more "
-            f"than {TABLE.usual:g} of the scores' spread; accepted are {allowed}: nothing was written"
+            f"{session.name} scores {beyond} of {len(differences)} images otherwise than the model does, by more "
+            f"than {table.usual:.2g} of the scores' spread; accepted are {allowed}: nothing was written"
         )
 
 

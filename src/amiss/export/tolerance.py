@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,20 @@ class Tolerance:
     """The table: what may differ, in units of `Scale`."""
 
     usual: float = TOLERANCE
-    """Most for all images but a few. It is also the distance from the threshold within which labels may differ."""
+    """Most for all images but a few. It is also the distance from the threshold within which labels may differ.
+
+    Where a score is the difference of large numbers, as AMA's is, float32 itself is off by more: see `loosened`.
+    """
+    times: float = 4.0
+    """`usual` is at least so many times what float32 scores differ from float64 ones in torch, for all but a few."""
     few: float = 0.01
     """Share of images, and at least one image, that may lie beyond: rounding moves one activation across a kink."""
     worst: float = 0.01
     """Most for any image."""
+
+    def loosened(self, rounding: float) -> Tolerance:
+        """The table for a model whose float32 scores differ from its float64 ones by this much."""
+        return replace(self, usual=min(max(self.usual, self.times * rounding), self.worst))
 
 
 TABLE = Tolerance()
@@ -51,8 +60,8 @@ class Scale:
         apart = np.abs(found - expected)
         return np.divide(apart, unit, out=np.where(apart == 0, 0.0, np.inf), where=unit > 0)
 
-    def near(self, scores: NDArray[np.float64], threshold: float | None) -> NDArray[np.bool_]:
-        """Which scores (N,) lie within the tolerance of the threshold; none without one."""
+    def near(self, scores: NDArray[np.float64], threshold: float | None, usual: float) -> NDArray[np.bool_]:
+        """Which scores (N,) lie within so many spreads of the threshold; none without one."""
         if threshold is None:
             return np.zeros(len(scores), bool)
-        return np.abs(scores - threshold) <= TABLE.usual * self.spread
+        return np.abs(scores - threshold) <= usual * self.spread

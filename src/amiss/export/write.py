@@ -27,8 +27,9 @@ from amiss.export.drawn import draw
 from amiss.export.facts import Facts
 from amiss.export.graph import Decision
 from amiss.export.parity import Images, Parity, compare
+from amiss.export.rounding import own_rounding
 from amiss.export.runtime import Session
-from amiss.export.tolerance import Scale
+from amiss.export.tolerance import TABLE, Scale
 
 STEPS = ("reading", "converting", "comparing", "writing")
 
@@ -64,9 +65,10 @@ def export_onnx(
     progress("exporting", 2, len(STEPS), STEPS[2])
     session = Session(content, str(path))
     scale = Scale.of(calibration.scores if calibration.n else compared.scores)
-    parity = compare(session, compared, calibration, scale, progress)
+    table = TABLE.loosened(own_rounding(artifact.scorer, compared, scale))
+    parity = compare(session, compared, calibration, scale, table, progress)
     drawn = _drawn(detector)
-    compare(session, drawn, calibration, scale)
+    compare(session, drawn, calibration, scale, table)
     facts = _facts(detector, scale, drawn, parity)
     content = with_properties(content, facts.to_properties())
     progress("exporting", 3, len(STEPS), STEPS[3])
