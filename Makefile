@@ -8,7 +8,7 @@ INPUTS := pyproject.toml constraints.txt
 # A process for each core, one thread each: two threads on a busy core are slower than one.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
-.PHONY: demo test test-all lint core bench smoke mutants results docs clean
+.PHONY: demo test test-all test-openvino example-js bench-export lint core bench smoke mutants results docs clean
 
 demo: $(VENV)/.core  ## the main job on bundled real images
 	$(BIN)/amiss demo --overwrite
@@ -18,6 +18,14 @@ test: $(VENV)/.test  ## the whole suite; what needs an extra is skipped, and say
 
 test-all: $(VENV)/.all  ## only what `make test` skipped for want of an extra
 	$(PYTEST) -m extra
+
+test-openvino: $(VENV)/.all  ## exported files in OpenVINO, 180 MB that `make test-all` does without
+	$(PIP) -e ".[openvino]"
+	$(PYTEST) tests/export/test_openvino.py
+
+example-js: $(VENV)/.all  ## the JavaScript example against Python; needs Node and npm
+	npm install --silent --no-audit --no-fund --prefix build/js onnxruntime-web@1.30.0 pngjs@7.0.0
+	AMISS_NODE=build/js $(BIN)/python -m pytest tests/export/test_examples.py -k javascript
 
 lint: $(VENV)/.lint  ## format, style, types, layers, tables
 	$(BIN)/ruff format --check .
@@ -35,6 +43,10 @@ bench: $(VENV)/.test  ## measured ratios, exactness, false alarms, kills, memory
 	@failed=; for name in $(BENCH); do \
 	  $(BIN)/python benchmarks/$$name.py || failed="$$failed $$name"; \
 	done; [ -z "$$failed" ] || { echo "missed:$$failed"; exit 1; }
+
+bench-export: $(VENV)/.all  ## exported files on 2,000 real images, and their speed; needs the official files in AMISS_DATA
+	$(BIN)/python benchmarks/onnx_parity.py
+	$(BIN)/python benchmarks/onnx_speed.py
 
 smoke: $(VENV)/.core  ## a short run of every method and protocol through the benchmark
 	rm -rf build/smoke
@@ -68,7 +80,7 @@ $(VENV)/.test: $(BIN)/python $(INPUTS)
 	touch $@
 
 $(VENV)/.all: $(BIN)/python $(INPUTS)
-	$(PIP) -e ".[test,table,ray,report,browser]"
+	$(PIP) -e ".[test,table,ray,report,browser,export]"
 	touch $@
 
 $(VENV)/.lint: $(BIN)/python $(INPUTS)

