@@ -66,10 +66,6 @@ def test_python_decides_alike(channels, images, tmp_path):
     found = rows([sys.executable, EXAMPLES / "score_onnx.py", tmp_path / "m.onnx"], paths)
     require_alike(found, detector, paths)
     assert len({row["pred_score"] for row in found}) > 5
-
-
-def test_python_refuses_deeper_files(tmp_path):
-    export_onnx(fitted(PCA()), tmp_path / "m.onnx", images=write_pngs(tmp_path / "png", 1))
     Image.fromarray(np.zeros((28, 28), np.uint16)).save(tmp_path / "deep.png")
     command = [sys.executable, EXAMPLES / "score_onnx.py", tmp_path / "m.onnx", tmp_path / "deep.png"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

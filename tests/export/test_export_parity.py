@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from amiss import InputError, WorkError
 from amiss.calibration.conformal import Calibration
-from amiss.data.images import DEPTHS, TOP
+from amiss.data.images import DEPTHS, TOP, Layout
+from amiss.export.convert import require_exportable
 from amiss.export.drawn import SQUARES, draw
 from amiss.export.facts import FORMAT, Facts, read_facts
 from amiss.export.parity import Images, compare
+from amiss.export.runtime import Session
 from amiss.export.tolerance import BATCHES, TABLE, Scale
 from amiss.plain import ImageSpec
+from amiss.scores.council import CouncilScorer, Fisher
 
 CALIBRATION = Calibration(np.arange(39.0), 0.1)  # spread 19, threshold just above 35
 SCALE = Scale.of(CALIBRATION.scores)
@@ -179,3 +184,12 @@ def test_properties_of_a_newer_format_are_refused():
     properties = {**FACTS.to_properties(), "amiss.format": str(FORMAT + 1)}
     with pytest.raises(InputError, match="exported by a newer amiss"):
         read_facts(properties, "x.onnx")
+
+
+def test_a_missing_extra_is_one_clear_sentence(monkeypatch):
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(InputError, match=r'^exporting needs onnx: pip install "amiss\[export\]"$'):
+        require_exportable(CouncilScorer([], Fisher(), torch.zeros(0, 1), torch.ones(0)), Layout(FACTS.spec, "uint8"))
+    with pytest.raises(InputError, match="an ONNX file needs ONNX Runtime: pip install onnxruntime"):
+        Session(b"")

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from exporting import FPR, SPEC, fitted, samples, structure
+from exporting import FPR, SPEC, fitted, light, remembered, samples, structure
 
 from amiss import Detector, InputError, WorkError, catalog, methods
 from amiss.calibration.conformal import Calibration
@@ -27,7 +27,7 @@ from amiss.export.write import export_onnx
 from amiss.methods.council import Council
 from amiss.methods.knn import KNN
 from amiss.methods.pca import PCA
-from amiss.scores.council import Fisher, Minimum, Stouffer
+from amiss.scores.council import Minimum, Stouffer
 from amiss.transforms.tiles import Tiling
 from amiss.transforms.unit import to_unit
 from faulty import Faulty
@@ -36,6 +36,7 @@ from tiny import tiny
 pytestmark = pytest.mark.extra("export")
 
 OWN = [name for name in catalog.names() if type(catalog.load(name)).__module__.startswith(methods.__name__ + ".")]
+CONVERT = remembered(write.to_onnx)
 PICTURES = samples(SPEC, "uint8").test
 
 
@@ -45,6 +46,11 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def not_twice(monkeypatch):
+    monkeypatch.setattr(write, "to_onnx", CONVERT)
 
 
 @pytest.fixture
@@ -110,7 +116,7 @@ def require_alike(detector: Detector, content: bytes) -> None:
 )
 def test_every_method_and_preset_decides_alike(name, tmp_path):
     """One file stands for all presets whose graphs are the same but for the weights."""
-    scorer = tiny(catalog.load(name)).learner(SPEC).scorer()
+    scorer = tiny(light(catalog.load(name))).learner(SPEC).scorer()
     assert scorer.exportable
     done = kept(structure(scorer))
     if not done:
@@ -138,14 +144,14 @@ def test_every_depth_and_shape_decides_alike(name, spec, depth, tmp_path, monkey
 
 def test_a_file_says_what_the_model_file_says(places):
     out, images = places
-    detector = fitted(KNN(k=2))
+    detector = fitted(PCA())
     path = out.with_suffix(".onnx")
     found = export_onnx(detector, str(path), images=images)
     import onnx
 
     model = onnx.load(path)
     told = {entry.key: json.loads(entry.value) for entry in model.metadata_props}
-    assert told["amiss.method"] == {"method": "knn", "k": 2, "reference": 10_000, "side": 32}
+    assert told["amiss.method"] == {"method": "pca", "components": 0.95, "reference": 10_000, "side": 32}
     assert told["amiss.spec"] == {"channels": 1, "height": 28, "width": 28}
     assert (told["amiss.fpr"], told["amiss.threshold"], told["amiss.seed"]) == (FPR, detector.threshold_, 0)
     assert (told["amiss.fingerprint"], told["amiss.created"]["fit"]) == ("ff", "then")
@@ -281,7 +287,7 @@ def test_logarithms_keep_small_and_large_values(dtype):
     np.testing.assert_allclose(second, -np.logaddexp(0, -exact), rtol=3e-7, atol=1e-37)
 
 
-@pytest.mark.parametrize("combination", [Fisher(), Stouffer(), Minimum()])
-def test_every_combination_of_a_council_decides_alike(combination, tmp_path):
+@pytest.mark.parametrize("combination", [Stouffer(), Minimum()])
+def test_every_other_combination_of_a_council_decides_alike(combination, tmp_path):
     detector = fitted(Council((PCA(), KNN(k=2)), combination))
     require_alike(detector, exported(detector, tmp_path))
