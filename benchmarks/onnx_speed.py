@@ -52,7 +52,7 @@ def main() -> None:
     stored = (255 * x).round().to(torch.uint8)
     with torch.no_grad():
         calibration = Calibration(scorer(x).double().numpy(), 0.05)
-    content = to_onnx(Decision(scorer, calibration, maps=True), Layout(SPEC, "uint8"), {})
+    content = to_onnx(Decision(scorer, calibration, maps=True), Layout(SPEC, "uint8"))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

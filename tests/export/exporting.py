@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -78,11 +78,11 @@ def remembered(convert: Callable[..., bytes]) -> Callable[..., bytes]:
     """A conversion that is not made twice of the same."""
     known: dict[tuple[object, ...], bytes] = {}
 
-    def converted(decision: torch.nn.Module, layout: Layout, properties: Mapping[str, str]) -> bytes:
+    def converted(decision: torch.nn.Module, layout: Layout) -> bytes:
         state = tuple(tensor.numpy().tobytes() for tensor in decision.state_dict().values())
         key = (type(decision), str(decision), layout, hash(state))
         if key not in known:
-            known[key] = convert(decision, layout, properties)
+            known[key] = convert(decision, layout)
         return known[key]
 
     return converted

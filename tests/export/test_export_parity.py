@@ -16,7 +16,7 @@ from amiss.data.images import DEPTHS, TOP, Layout
 from amiss.export.convert import require_exportable
 from amiss.export.drawn import SQUARES, draw
 from amiss.export.facts import FORMAT, Facts, read_facts
-from amiss.export.parity import Images, compare
+from amiss.export.parity import Sample, compare
 from amiss.export.runtime import Session
 from amiss.export.tolerance import BATCHES, TABLE, Scale
 from amiss.plain import ImageSpec
@@ -25,7 +25,7 @@ from amiss.scores.council import CouncilScorer, Fisher
 CALIBRATION = Calibration(np.arange(39.0), 0.1)  # spread 19, threshold just above 35
 SCALE = Scale.of(CALIBRATION.scores)
 SCORES = np.linspace(0, 60, 400)
-IMAGES = Images(np.zeros((400, 1, 1, 1), np.uint8), SCORES, [f"{i}.png" for i in range(400)], "images")
+IMAGES = Sample(np.zeros((400, 1, 1, 1), np.uint8), SCORES, [f"{i}.png" for i in range(400)], "images")
 
 
 class Fake:

@@ -134,7 +134,7 @@ def test_every_depth_and_shape_decides_alike(name, spec, depth, tmp_path, monkey
     monkeypatch.setattr(
         write,
         "find",
-        lambda *_: write.Images(
+        lambda *_: write.Sample(
             images.take(np.arange(40)).numpy(), score_images(detector.artifact.scorer, images)[:40], [""] * 40, "images"
         ),
     )

@@ -25,7 +25,7 @@ from amiss.detector import Detector
 from amiss.methods.gradcon import GradCon
 
 CORE = ("amiss", "torch", "numpy", "scikit-learn", "pillow", "safetensors", "tyro", "cattrs")
-EXTRAS = {"table": ("pandas", "pyarrow"), "ray": ("ray",)}
+EXTRAS = {"table": ("pandas", "pyarrow"), "ray": ("ray",), "export": ("onnx", "onnxscript", "onnxruntime")}
 
 
 @dataclass(frozen=True)

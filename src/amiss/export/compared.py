@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amiss.contracts import InputError, Progress
-from amiss.data.images import Images as Stored
-from amiss.data.images import Layout
+from amiss.data.images import Images, Layout
 from amiss.data.listing import FileSource, Listing, list_images
 from amiss.data.origin import Origin
 from amiss.data.resample import resize, to_depth
 from amiss.data.stream import stream
 from amiss.detector import Detector
 from amiss.engine.scoring import score_images
-from amiss.export.parity import Images
+from amiss.export.parity import Sample
 from amiss.export.tolerance import TABLE, Scale
 
 MOST = 256
@@ -27,7 +26,7 @@ LOOKED_AT = 5 * MOST
 """Images of a fit's source among which those that calibrated are looked for; by default they are a fifth of it."""
 
 
-def find(detector: Detector, given: FileSource | None, progress: Progress) -> Images:
+def find(detector: Detector, given: FileSource | None, progress: Progress) -> Sample:
     """Images to compare on, with their scores by the model: those given, or those that calibrated, or thumbnails.
 
     Calibration images are found in the fit's source by their scores, which the model file keeps. Raises InputError for
@@ -44,7 +43,7 @@ def find(detector: Detector, given: FileSource | None, progress: Progress) -> Im
         kept = held if len(held) else np.arange(len(found.names))
         kept = kept[_evenly(len(kept), MOST)]
         what = "calibration images" if len(held) else found.what
-        return Images(found.pixels[kept], found.scores[kept], [found.names[int(i)] for i in kept], what)
+        return Sample(found.pixels[kept], found.scores[kept], [found.names[int(i)] for i in kept], what)
     thumbnails = detector.artifact.thumbnails
     if thumbnails is None:
         raise InputError(
@@ -53,7 +52,7 @@ def find(detector: Detector, given: FileSource | None, progress: Progress) -> Im
         )
     pixels = np.stack([_enlarged(image, layout) for image in thumbnails])
     names = detector.artifact.thumbnail_names
-    return Images(pixels, _scores(detector, pixels, progress), names, "thumbnails of training images")
+    return Sample(pixels, _scores(detector, pixels, progress), names, "thumbnails of training images")
 
 
 def _source(origin: Origin) -> Listing | None:
@@ -67,18 +66,18 @@ def _source(origin: Origin) -> Listing | None:
         return None
 
 
-def _read(detector: Detector, listing: Listing, what: str, progress: Progress) -> Images:
+def _read(detector: Detector, listing: Listing, what: str, progress: Progress) -> Sample:
     """Read and score files; those that cannot be read are left out, unless none can."""
     chunks = list(stream([Path(path) for path in listing.paths], detector.layout, on_bad="skip"))
     pixels = np.concatenate([chunk.pixels.numpy() for chunk in chunks])
     if not len(pixels):
         raise InputError(f"none of {len(listing)} {what} can be read: {chunks[0].skipped[0].reason}")
     names = [name for chunk in chunks for name in chunk.names]
-    return Images(pixels, _scores(detector, pixels, progress), names, what)
+    return Sample(pixels, _scores(detector, pixels, progress), names, what)
 
 
 def _scores(detector: Detector, pixels: NDArray[np.generic], progress: Progress) -> NDArray[np.float64]:
-    return score_images(detector.artifact.scorer, Stored(pixels), progress)
+    return score_images(detector.artifact.scorer, Images(pixels), progress)
 
 
 def _among(found: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -44,8 +44,8 @@ def require_exportable(scorer: Scorer, layout: Layout) -> None:
         raise InputError(f'exporting needs {error.name}: pip install "amiss[export]"') from error
 
 
-def to_onnx(decision: Decision, layout: Layout, properties: Mapping[str, str]) -> bytes:
-    """Convert, with metadata properties; the input is `images` (N, C, H, W) in the layout's depth.
+def to_onnx(decision: Decision, layout: Layout) -> bytes:
+    """Convert; the input is `images` (N, C, H, W) in the layout's depth.
 
     Raises WorkError where torch or ONNX cannot convert a scorer that calls itself exportable.
     """
@@ -78,7 +78,7 @@ def to_onnx(decision: Decision, layout: Layout, properties: Mapping[str, str]) -
             ) from error
     model.producer_name, model.producer_version = "amiss", __version__
     model.graph.name = "amiss"
-    return with_properties(model.SerializeToString(), properties)
+    return bytes(model.SerializeToString())
 
 
 def with_properties(content: bytes, properties: Mapping[str, str]) -> bytes:

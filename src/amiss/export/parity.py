@@ -40,7 +40,7 @@ class Parity:
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
+class Sample:
     """What is compared: images (N, C, H, W) in the model's depth, N > 0, and their scores (N,) by the model."""
 
     pixels: NDArray[np.generic]
@@ -52,7 +52,7 @@ class Images:
 
 def compare(
     session: Session,
-    images: Images,
+    images: Sample,
     calibration: Calibration,
     scale: Scale,
     table: Tolerance,
@@ -91,7 +91,7 @@ def compare(
 
 
 def _require_consistent(
-    session: Session, found: dict[str, NDArray[np.generic]], calibration: Calibration, images: Images
+    session: Session, found: dict[str, NDArray[np.generic]], calibration: Calibration, images: Sample
 ) -> None:
     """Labels and p-values follow exactly from the file's own scores."""
     scores = found["pred_score"].astype(np.float64)
@@ -107,7 +107,7 @@ def _require_consistent(
 
 def _require(
     session: Session,
-    images: Images,
+    images: Sample,
     table: Tolerance,
     differences: NDArray[np.float64],
     flipped: NDArray[np.bool_],
@@ -131,5 +131,5 @@ def _require(
         )
 
 
-def _name(images: Images, wrong: NDArray[np.bool_]) -> str:
+def _name(images: Sample, wrong: NDArray[np.bool_]) -> str:
     return f"'{images.names[int(np.flatnonzero(wrong)[0])]}'"

@@ -9,13 +9,13 @@ import torch
 
 from amiss.contracts import Scorer
 from amiss.engine.scoring import MICRO_BATCH
-from amiss.export.parity import Images
+from amiss.export.parity import Sample
 from amiss.export.tolerance import TABLE, Scale
 from amiss.transforms.unit import to_unit
 
 
 @torch.no_grad()
-def own_rounding(scorer: Scorer, images: Images, scale: Scale) -> float:
+def own_rounding(scorer: Scorer, images: Sample, scale: Scale) -> float:
     """What all images but a few differ by between float32 and float64, in units of the scale."""
     exact = copy.deepcopy(scorer).double()
     parts = torch.split(torch.from_numpy(np.ascontiguousarray(images.pixels)), MICRO_BATCH)

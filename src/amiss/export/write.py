@@ -15,7 +15,7 @@ from amiss import catalog
 from amiss.artifact.file import to_bytes, versions
 from amiss.contracts import Progress
 from amiss.data.atomic import write_atomic
-from amiss.data.images import Images as Stored
+from amiss.data.images import Images
 from amiss.data.listing import FileSource
 from amiss.detector import Detector
 from amiss.engine.progress import silent
@@ -26,7 +26,7 @@ from amiss.export.convert import require_exportable, to_onnx, with_properties
 from amiss.export.drawn import draw
 from amiss.export.facts import Facts
 from amiss.export.graph import Decision
-from amiss.export.parity import Images, Parity, compare
+from amiss.export.parity import Parity, Sample, compare
 from amiss.export.rounding import own_rounding
 from amiss.export.runtime import Session
 from amiss.export.tolerance import TABLE, Scale
@@ -61,7 +61,7 @@ def export_onnx(
     compared = find(detector, images, progress)
     progress("exporting", 1, len(STEPS), STEPS[1])
     calibration = detector.calibration
-    content = to_onnx(Decision(artifact.scorer, calibration, maps=True), artifact.layout, {})
+    content = to_onnx(Decision(artifact.scorer, calibration, maps=True), artifact.layout)
     progress("exporting", 2, len(STEPS), STEPS[2])
     session = Session(content, str(path))
     scale = Scale.of(calibration.scores if calibration.n else compared.scores)
@@ -76,13 +76,13 @@ def export_onnx(
     return Exported(parity, facts, session.outputs, len(content))
 
 
-def _drawn(detector: Detector) -> Images:
+def _drawn(detector: Detector) -> Sample:
     pixels = draw(detector.layout.spec, detector.layout.depth)
     names = [f"drawn image {i}" for i in range(len(pixels))]
-    return Images(pixels, score_images(detector.artifact.scorer, Stored(pixels)), names, "drawn images")
+    return Sample(pixels, score_images(detector.artifact.scorer, Images(pixels)), names, "drawn images")
 
 
-def _facts(detector: Detector, scale: Scale, drawn: Images, parity: Parity) -> Facts:
+def _facts(detector: Detector, scale: Scale, drawn: Sample, parity: Parity) -> Facts:
     artifact = detector.artifact
     record = artifact.record
     data, fitted_with = record.get("data"), record.get("versions")
