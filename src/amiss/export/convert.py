@@ -99,6 +99,7 @@ def _simplify(model: onnx_ir.Model) -> None:
     from onnxscript import optimizer
 
     optimizer.fold_constants(model)
+    _infer_batches(model)
     Sequential(
         common.RemoveUnusedNodesPass(),
         common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
@@ -107,6 +108,24 @@ def _simplify(model: onnx_ir.Model) -> None:
         common.RemoveUnusedOpsetsPass(),
         common.NameFixPass(),
     )(model)
+
+
+def _infer_batches(model: onnx_ir.Model) -> None:
+    """Let a shape with one unknown number be a constant with -1, instead of work for every batch."""
+    import onnx_ir
+
+    for node in list(model.graph):
+        made = node.inputs[1].producer() if node.op_type == "Reshape" else None
+        if made is None or made.op_type != "Concat":
+            continue
+        parts = [part and onnx_ir.convenience.get_const_tensor(part) for part in made.inputs]
+        sizes = [-1 if part is None else int(part.numpy()[0]) for part in parts]
+        reshaped = node.outputs[0].shape
+        if sizes.count(-1) == 1 and reshaped is not None and len(reshaped) == len(sizes):
+            content = onnx_ir.tensor(sizes, dtype=onnx_ir.DataType.INT64)
+            shape = onnx_ir.Value(name=f"{node.name}_shape", const_value=content)
+            model.graph.register_initializer(shape)
+            node.replace_input_with(1, shape)
 
 
 @contextmanager
