@@ -11,6 +11,7 @@ import pytest
 EXTRAS = {
     "table": ("pandas", "pyarrow"),
     "ray": ("ray",),
+    "report": ("jinja2", "matplotlib"),
     "browser": ("jinja2", "playwright"),
     "serve": ("fastapi", "uvicorn", "httpx"),
     "export": ("onnx", "onnxscript", "onnxruntime"),

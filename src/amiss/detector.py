@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,14 +31,19 @@ from amiss.engine.runtime import Precision, Runtime, place
 from amiss.engine.scoring import score_images, score_terms
 from amiss.engine.workdir import Workdir
 from amiss.evaluation.suspicious import suspicion
+from amiss.explain.figures import examples_figure, require_matplotlib, scores_figure
 from amiss.explain.maps import Explanation, explain_stream
 from amiss.explain.nearest import Nearest, nearest_stream
 from amiss.fitting.fit import divide, fit_split
+from amiss.fitting.notebook import detector_html
 from amiss.fitting.recalibrate import recalibrate
 from amiss.fitting.record import given, remembered_precision
 from amiss.fitting.refit import refit
 from amiss.fitting.settings import Settings
 from amiss.protocols.split import Split
+
+if TYPE_CHECKING:
+    from amiss.explain.figures import Figure
 
 
 class Detector:
@@ -341,6 +346,27 @@ class Detector:
             raise InputError("this model keeps no training images: fit it with keep_images=True")
         known = Images(artifact.thumbnails, names=artifact.thumbnail_names)
         return nearest_stream(self.stream(x), known, k, self.runtime.resolve())
+
+    # Figures and notebooks
+
+    def plot_scores(self, x: Source | None = None, *, progress: Progress = silent) -> Figure:
+        """Matplotlib figure of the calibration scores, the threshold and, if given, the scores of images.
+
+        Raises InputError without Matplotlib (`pip install "amiss[report]"`) and where there are no scores at all.
+        """
+        require_matplotlib()
+        return scores_figure(self.calibration, None if x is None else self.decision_function(x, progress=progress))
+
+    def plot_examples(self, x: Source, n: int = 8, *, progress: Progress = silent) -> Figure:
+        """Matplotlib figure of the n images that score highest, those that are labelled 1 in a frame.
+
+        Raises InputError without Matplotlib (`pip install "amiss[report]"`) and for n below 1.
+        """
+        require_matplotlib()
+        return examples_figure(self.score_stream(self.stream(x), progress=progress), self.layout, n)
+
+    def _repr_html_(self) -> str:
+        return detector_html(self.method, self._artifact)
 
     # Deciding anew, saving, loading
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amiss.calibration.conformal import Calibration
+from amiss.calibration.notebook import columns_html
 from amiss.contracts import InputError, WorkError
 from amiss.data.atomic import sync_folder, temporary_for
 
@@ -67,6 +68,10 @@ class ScoreTable:
         shown = [str(row) for row in list(self)[:5]]
         more = [f"... {len(self) - 5:,} more"] if len(self) > 5 else []
         return "\n".join([f"ScoreTable of {len(self):,} images", *shown, *more])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return columns_html(self.columns(), len(self), "images")
 
     def columns(self) -> dict[str, Sequence[str] | NDArray[np.generic]]:
         """The columns by name, without those that there is nothing to fill with."""
