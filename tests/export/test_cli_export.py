@@ -178,6 +178,18 @@ def test_an_onnx_file_of_others_is_refused(amiss, place, tmp_path):
     )
 
 
+def test_a_file_that_says_what_it_is_not_is_refused(amiss, place, tmp_path):
+    import onnx
+
+    model = onnx.load("m.onnx")
+    (spec,) = (entry for entry in model.metadata_props if entry.key == "amiss.spec")
+    spec.value = spec.value.replace("28", "100000000")
+    onnx.save(model, tmp_path / "large.onnx")
+    code, out, err = amiss("export", "--check", tmp_path / "large.onnx")
+    assert (code, out) == (2, "")
+    assert "large.onnx says that it takes images of ImageSpec(" in err
+
+
 def test_files_that_cannot_be_read_are_listed(amiss, place, tmp_path):
     shutil.copytree("new", tmp_path / "some")
     (tmp_path / "some" / "39.png").write_bytes(b"broken")

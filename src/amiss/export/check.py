@@ -53,6 +53,11 @@ def check(path: Path) -> tuple[Session, Checked]:
     """
     session = Session(path)
     facts = read_facts(session.properties, session.name)
+    spec = facts.spec
+    if session.image_shape != (spec.channels, spec.height, spec.width):
+        raise InputError(
+            f"{path} says that it takes images of {spec}, but takes {session.image_shape}: export it again"
+        )
     pixels, expected = draw(facts.spec, facts.depth), np.array(facts.drawn)
     if len(expected) != len(pixels):
         raise InputError(f"{path} has {len(expected)} scores of drawn images, not {len(pixels)}: export it again")

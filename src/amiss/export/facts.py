@@ -66,7 +66,9 @@ class Facts:
 def read_facts(properties: Mapping[str, str], name: str) -> Facts:
     """Read the properties of a file, which errors call `name`; raises InputError for a file that is not ours."""
     try:
-        found = {key.removeprefix(PREFIX): json.loads(text) for key, text in properties.items() if PREFIX in key}
+        found = {
+            key.removeprefix(PREFIX): json.loads(text) for key, text in properties.items() if key.startswith(PREFIX)
+        }
         written = found.pop("format")
         if written > FORMAT:
             raise InputError(f"{name} was exported by a newer amiss (format {written}, not {FORMAT}): upgrade")

@@ -46,6 +46,11 @@ class Session:
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
     @property
+    def image_shape(self) -> tuple[object, ...]:
+        """Channels, height and width of the images that the file takes, as it declares them."""
+        return tuple(self._session.get_inputs()[0].shape[1:])
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the outputs."""
         return tuple(str(value.name) for value in self._session.get_outputs())
