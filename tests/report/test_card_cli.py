@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from test_card_measures import smooth, write
 
 from amiss import Detector
 from amiss.__main__ import main
+from amiss.calibration.conformal import Calibration
+from amiss.contracts import InputError
 from amiss.report.card.asked import Asked
 from amiss.report.card.make import model_card
 
@@ -172,3 +175,18 @@ def test_a_stray_image_is_named(place, capsys):
     Path("normal", "bad.png").write_bytes(b"nothing")
     assert "bad.png" in refused(capsys, "m.safetensors", "-o", "c.md", "--normal", "normal")
     assert main(["card", "m.safetensors", "-o", "c.md", "--normal", "normal", "--on-bad", "skip"]) == 0
+
+
+def test_a_model_of_tiles_is_refused():
+    tiled = SimpleNamespace(calibration=Calibration(np.arange(9.0)), layout=SimpleNamespace(tiling=64))
+    with pytest.raises(InputError, match="m cuts images into tiles: cards are made of models that see whole images"):
+        model_card(tiled, "m", Asked())
+
+
+def test_the_examples_of_the_page_run(capsys):
+    page = (Path(__file__).parents[2] / "docs" / "card.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        exec(compile(example, "card.md", "exec"), {})
+    assert capsys.readouterr().out == "# Model card of T-shirts\n"

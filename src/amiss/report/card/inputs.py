@@ -21,9 +21,10 @@ from amiss.detector import Detector
 from amiss.engine.progress import renamed
 from amiss.engine.runtime import derive
 from amiss.protocols.refitting import prepare
+from amiss.protocols.split import Images as Divisible
 from amiss.protocols.split import Split, split
 
-Divide = Callable[[Images], Split]
+Divide = Callable[[Divisible], Split]
 Attempt = Callable[[Divide], tuple[Images, Split]]
 
 
@@ -81,15 +82,15 @@ def training_images(
 def _pool(detector: Detector, source: FileSource | None, folder: Path, progress: Progress) -> tuple[Images, Attempt]:
     """All training images as they are now, and how they become those of the fit, divided by a rule."""
     images = detector._images  # what a fit of this session was made of
-    if source is None and images is not None:
+    if source is None and isinstance(images, Images):
         return images, lambda divide: (images, divide(images))
     assert source is not None  # or _source would have raised
     work = prepare(detector.layout, detector.artifact.record, Review({}, {}), source)
-    pool = work.read(folder, progress)
+    pool = _whole(work.read(folder, progress))
 
     def attempt(divide: Divide) -> tuple[Images, Split]:
         parts = work.divide(pool, divide)
-        return parts.images, parts.split
+        return _whole(parts.images), parts.split
 
     return pool, attempt
 
@@ -114,10 +115,19 @@ def _divisions(detector: Detector, data: Mapping[str, object]) -> list[Divide]:
     _, held_out, calibration = _recorded(data)
     seed = derive(detector.artifact.seed, "split")
 
-    def to_size(images: Images) -> Split:
+    def to_size(images: Divisible) -> Split:
         return split(images, n_calibration=calibration, n_held_out=held_out, seed=seed)
 
-    return [to_size] if detector.artifact.fpr is None else [to_size, detector.split]
+    def by_rule(images: Divisible) -> Split:
+        return detector.split(_whole(images))
+
+    return [to_size] if detector.artifact.fpr is None else [to_size, by_rule]
+
+
+def _whole(images: object) -> Images:
+    """Images that the model sees whole, as those of every model that has a card are."""
+    assert isinstance(images, Images)
+    return images
 
 
 def _counts(parts: Split) -> tuple[int, int, int]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amiss import __version__, catalog
-from amiss.contracts import Progress
+from amiss.contracts import InputError, Progress
 from amiss.data.images import Images
 from amiss.detector import Detector
 from amiss.engine.progress import silent
@@ -40,11 +40,12 @@ NO_DRIFT = "No recent images were given. --drift DIR compares images that should
 def model_card(detector: Detector, name: str, asked: Asked, *, progress: Progress = silent) -> ModelCard:
     """The card of a fitted detector; name: what it is called, such as its file's name.
 
-    Raises InputError for images that cannot be used, for training images that are not those of the fit any more, and
-    for what the model lacks the calibration images for.
+    Raises InputError before a fit, for a model of tiles, for images that cannot be used, for training images that are
+    not those of the fit any more, and for what the model lacks the calibration images for.
     """
     asked.check(detector.calibration)
-    detector.artifact  # noqa: B018  raises before a fit
+    if getattr(detector.layout, "tiling", None) is not None:
+        raise InputError(f"{name} cuts images into tiles: cards are made of models that see whole images")
     with tempfile.TemporaryDirectory(prefix="amiss-") as folder:
         work = _Work(detector, asked, Path(folder), progress)
         measured, seen = work.measure()
