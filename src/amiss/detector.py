@@ -25,7 +25,8 @@ from amiss.data.origin import Origin
 from amiss.data.reading import Reading, Source, fingerprint_source, read_images, read_known
 from amiss.data.review import Review
 from amiss.data.store import OnBad
-from amiss.data.stream import Chunk, Stream, stream
+from amiss.data.stream import Chunk, Stream, as_images, stream
+from amiss.data.tiled import ImageSet
 from amiss.engine.progress import renamed, silent
 from amiss.engine.runtime import Precision, Runtime, place
 from amiss.engine.scoring import score_images, score_terms
@@ -41,6 +42,7 @@ from amiss.fitting.record import given, remembered_precision
 from amiss.fitting.refit import refit
 from amiss.fitting.settings import Settings
 from amiss.protocols.split import Split
+from amiss.transforms.tiles import Tiling
 
 if TYPE_CHECKING:
     from amiss.explain.figures import Figure
@@ -52,7 +54,11 @@ class Detector:
     method: a name from `amiss.catalog.names()` or a Method. fpr: promised false-alarm rate in (0, 1); None gives scores
     without a decision. size: side in pixels to which images are brought; by default it follows the images. keep_images:
     whether the model file keeps thumbnails of some training images and their names, for `nearest`.
-    Raises InputError for an unknown method or a rate outside (0, 1).
+    tile: side in pixels of square tiles, for large images, which then keep their own size unless `size` is given. The
+    method sees tiles; images are divided, scored, calibrated and explained whole. tile_overlap: pixels that
+    neighbouring tiles share at least, a quarter of their side if not given. tile_pool: an image's score is the mean of
+    so many of its highest tile scores; 1, the highest, if not given. `docs/tiles.md` tells more.
+    Raises InputError for an unknown method, a rate outside (0, 1), or tiles that make no sense.
     """
 
     def __init__(
@@ -65,6 +71,9 @@ class Detector:
         device: str = "auto",
         precision: Precision = "float32",
         keep_images: bool = True,
+        tile: int | None = None,
+        tile_overlap: int | None = None,
+        tile_pool: int | None = None,
     ) -> None:
         self.method = catalog.load(method) if isinstance(method, str) else method
         if not isinstance(self.method, Method):
@@ -75,9 +84,10 @@ class Detector:
             needed(fpr)  # refuses what is not a rate
         self.fpr = None if fpr is None else float(fpr)
         self.random_state, self.size, self.keep_images = int(random_state), size, keep_images
+        self.tiling = Tiling.of(tile, tile_overlap, tile_pool, size)
         self.runtime = Runtime(device, precision, self.random_state)
         self._artifact: Artifact | None = None
-        self._images: Images | None = None
+        self._images: ImageSet | None = None
         self.notes: list[str] = []
         """What the last fit read and did, a line each."""
 
@@ -113,7 +123,9 @@ class Detector:
             if workdir is not None:
                 Workdir(folder).open(settings.plan(fingerprint, reading) | seen, resume=resume)
 
-        images, self.notes = read_images(x, folder / "store", reading, self.size, groups, announce, progress)
+        images, self.notes = read_images(
+            x, folder / "store", reading, self.size, groups, announce, progress, self.tiling
+        )
         anomalies = None if known is None else read_known(known, images.layout, images)
         if anomalies is not None:
             self.notes.append(f"{len(anomalies):,} known anomalies, to learn from")
@@ -142,16 +154,17 @@ class Detector:
         Method, settings, layout, seed and rate are the model's. `docs/review.md` tells what a mark does.
         Raises InputError for a review or images that cannot be used and WorkError if the work fails.
         """
-        before = self.artifact
+        before, tiling = self.artifact, self.artifact.tiling
         fresh = Detector(
             before.method,
             fpr=before.fpr,
             random_state=before.seed,
-            size=before.layout.spec.height,
+            size=before.layout.spec.height if tiling is None else tiling.size,
             device=self.runtime.device,
             precision=remembered_precision(before.record, self.runtime.precision),
             keep_images=before.thumbnails is not None,
         )
+        fresh.tiling = tiling
         made = refit(
             before,
             fresh._settings,
@@ -185,14 +198,14 @@ class Detector:
         self._settings.require_known(given=False)
         with tempfile.TemporaryDirectory(prefix="amiss-") as folder:
             images, _ = read_images(
-                x, Path(folder, "store"), reading or Reading(), self.size, groups, lambda _: None, progress
+                x, Path(folder, "store"), reading or Reading(), self.size, groups, lambda _: None, progress, self.tiling
             )
             scores = suspicion(self.method, images, folds=folds, runtime=self.runtime, progress=progress)
             order = np.argsort(-scores, kind="stable")
             names = [images.name(int(i)) for i in order]
         return tabulate(names, scores[order], Calibration(np.empty(0)), {})
 
-    def split(self, images: Images) -> Split:
+    def split(self, images: ImageSet) -> Split:
         """Choose which normal images train, which select, and which calibrate.
 
         Raises InputError where they are too few for the false-alarm rate.
@@ -201,7 +214,7 @@ class Detector:
 
     def fit_split(
         self,
-        images: Images,
+        images: ImageSet,
         parts: Split,
         *,
         known: Images | None = None,
@@ -209,7 +222,10 @@ class Detector:
         check: bool = True,
         progress: Progress = silent,
     ) -> Self:
-        """Train and calibrate on images whose parts are known; raises WorkError if training breaks down."""
+        """Train and calibrate on images whose parts are known; raises WorkError if training breaks down.
+
+        Raises InputError for images that are not cut into tiles as this detector cuts them.
+        """
         self._artifact = fit_split(
             self._settings, images, parts, known=known, workdir=workdir, check=check, progress=progress
         )
@@ -219,7 +235,7 @@ class Detector:
 
     @property
     def _settings(self) -> Settings:
-        return Settings(self.method, self.runtime, self.fpr, self.size, self.keep_images)
+        return Settings(self.method, self.runtime, self.fpr, self.size, self.tiling, self.keep_images)
 
     def _folder(self, workdir: str | Path | None) -> Path:
         """Where images are decoded: a temporary folder, which goes with the detector, if no other is given."""
@@ -240,7 +256,7 @@ class Detector:
 
     @property
     def layout(self) -> Layout:
-        """Shape and depth of the model's images."""
+        """Shape and depth of the model's images, or of its tiles; `layout.tiling` tells which."""
         return self.artifact.layout
 
     @property
@@ -304,10 +320,14 @@ class Detector:
         place(scorer, self.runtime.resolve())
         done = 0
         parts: dict[str, NDArray[np.float64]] = {}
+
+        def tell(_: str, tile: int, tiles: int, __: str) -> None:
+            progress("scoring", done, source.total, f"tile {tile:,} of {tiles:,}")
+
         for chunk in source:
-            images = Images(chunk.pixels.numpy(), names=chunk.names)
+            images = as_images(chunk, self.layout)
             if len(images):
-                scores = score_images(scorer, images)
+                scores = score_images(scorer, images, tell if self.layout.tiling else silent)
                 parts = score_terms(scorer, images) if terms else {}
             else:  # the last files could not be read
                 scores, parts = np.empty(0), {name: np.empty(0) for name in parts}
@@ -329,6 +349,8 @@ class Detector:
 
         maps: which of residual, occlusion, substitution, gradient, layers; all that the method has if not given. patch:
         side in pixels of what is hidden at a time, a fourteenth of the image if not given; patches overlap by half.
+        A tiled model explains tile by tile, in the images' own size. It has the map tiles, their scores, besides, and
+        does not hide patches of every tile unless it is asked to.
         Raises InputError for a map that the method lacks, a patch larger than the image, and unreadable images.
         """
         scorer = self.artifact.scorer
@@ -419,9 +441,11 @@ class Detector:
     def of(cls, artifact: Artifact, *, device: str = "auto") -> Detector:
         """Wrap what a model file holds."""
         detector = cls(artifact.method, fpr=artifact.fpr, random_state=artifact.seed, device=device)
-        detector._artifact = artifact
+        detector._artifact, detector.tiling = artifact, artifact.tiling
         return detector
 
     def __repr__(self) -> str:
         state = "not fitted" if self._artifact is None else f"threshold={self.threshold_}"
-        return f"Detector({catalog.name_of(self.method)!r}, fpr={self.fpr}, random_state={self.random_state}; {state})"
+        tiles = "" if self.tiling is None else f", {self.tiling.as_arguments()}"
+        name = catalog.name_of(self.method)
+        return f"Detector({name!r}, fpr={self.fpr}, random_state={self.random_state}{tiles}; {state})"

@@ -25,9 +25,10 @@ from amiss.data.images import DEPTHS, Layout
 from amiss.data.resample import LARGEST
 from amiss.engine.runtime import place, seeded
 from amiss.engine.state import install
+from amiss.transforms.tiles import Tiling
 
-FORMAT = 1
-"""Version of the file's layout; a file of a higher one is refused."""
+FORMAT = 2
+"""Version of the file's layout; a file of a higher one is refused. Only a tiled model needs 2, all others are 1."""
 
 KEY = "amiss"
 """The one metadata key of the safetensors file."""
@@ -56,6 +57,11 @@ class Artifact:
     """Some training images, made small, (n, C, h, w) uint8; their names are the record's `thumbnails`."""
 
     @property
+    def tiling(self) -> Tiling | None:
+        """How images are cut into the tiles that the scorer sees; None where it sees whole images."""
+        return self.layout.tiling
+
+    @property
     def thumbnail_names(self) -> list[str]:
         """Names (n,) of the images that the thumbnails show."""
         names = self.record.get(_THUMBNAILS, [])
@@ -79,9 +85,9 @@ def to_bytes(artifact: Artifact) -> bytes:
     if artifact.thumbnails is not None:
         tensors[_THUMBNAILS] = torch.from_numpy(artifact.thumbnails).contiguous()
     header: dict[str, object] = {
-        "format": FORMAT,
+        "format": 1 if artifact.tiling is None else FORMAT,
         "method": catalog.to_settings(artifact.method),
-        "layout": asdict(artifact.layout),
+        "layout": {name: value for name, value in asdict(artifact.layout).items() if value is not None},
         "fpr": artifact.fpr,
         "threshold": artifact.threshold,
         "seed": artifact.seed,
@@ -148,7 +154,7 @@ def _rebuild(header: Mapping[str, object], tensors: Mapping[str, Tensor], name: 
         method = catalog.from_settings(_object(header["method"]))
         fields = _object(header["layout"])
         spec = _spec(_object(fields["spec"]))
-        layout = Layout(spec, DEPTHS[DEPTHS.index(fields["depth"])])
+        layout = Layout(spec, DEPTHS[DEPTHS.index(fields["depth"])], _tiling(fields.get("tiling"), spec))
         with seeded(0):
             scorer = method.learner(spec).scorer()
         install(scorer, {key[len(_SCORER) :]: value for key, value in tensors.items() if key.startswith(_SCORER)})
@@ -156,7 +162,7 @@ def _rebuild(header: Mapping[str, object], tensors: Mapping[str, Tensor], name: 
         fpr, threshold = (_number(header[key]) for key in ("fpr", "threshold"))
         Calibration(scores, fpr, threshold)  # refuses scores and decisions that nothing could be decided with
         record, seed = _object(header["record"]), int(str(header["seed"]))
-        thumbnails = _thumbnails(tensors.get(_THUMBNAILS), record.get(_THUMBNAILS), spec)
+        thumbnails = _thumbnails(tensors.get(_THUMBNAILS), record.get(_THUMBNAILS), layout)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{name} cannot be rebuilt by this version of amiss: {error}") from error
     place(scorer, torch.device("cpu"))
@@ -172,10 +178,21 @@ def _spec(sizes: Mapping[str, object]) -> ImageSpec:
     return spec
 
 
-def _thumbnails(pixels: Tensor | None, names: object, spec: ImageSpec) -> np.ndarray | None:
+def _tiling(fields: object, spec: ImageSpec) -> Tiling | None:
+    if fields is None:
+        return None
+    given = {key: None if value is None else int(str(value)) for key, value in _object(fields).items()}
+    tiling = Tiling(side=given["side"] or 0, overlap=given["overlap"] or 0, pool=given["pool"] or 0, size=given["size"])
+    if (spec.height, spec.width) != (tiling.side, tiling.side) or (tiling.size or 0) > LARGEST:
+        raise ValueError(f"{tiling} for images of {spec.height} x {spec.width}")
+    return tiling
+
+
+def _thumbnails(pixels: Tensor | None, names: object, layout: Layout) -> np.ndarray | None:
     """Training images made small, which a file need not have; each has a name."""
     if pixels is None:
         return None
+    spec = layout.spec if layout.tiling is None else ImageSpec(layout.spec.channels, LARGEST, LARGEST)
     n, sides = (len(names) if isinstance(names, list) else 0), pixels.shape[2:]
     fits = pixels.dim() == 4 and pixels.shape[:2] == (n, spec.channels) and min(sides) >= 1 and n >= 1
     if not fits or pixels.dtype != torch.uint8 or sides[0] > spec.height or sides[1] > spec.width:

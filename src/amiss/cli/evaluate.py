@@ -77,6 +77,8 @@ def main(arguments: Sequence[str]) -> int:
         require_writable(options.out, overwrite=options.overwrite)
     require_page(options.report, overwrite=options.overwrite)
     detector = load_deciding(options.model, fpr=options.fpr, threshold=options.threshold, device=options.device)
+    if radii and detector.tiling is not None:
+        raise InputError(f"--attack is for models of whole images: {options.model} takes {detector.tiling}")
     sources = _sources(options)
     skipped: list[Skipped] = []
     page = None if options.report is None else Builder(detector)

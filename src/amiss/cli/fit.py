@@ -46,7 +46,13 @@ class FitOptions:
     random_state: int = 0
     """Seed of everything random."""
     size: int | None = None
-    """Side in pixels to which images are brought; none for the size that fits them."""
+    """Side in pixels to which images are brought; none for the size that fits them, or their own with --tile."""
+    tile: int | None = None
+    """Cut images into square tiles of so many pixels a side, for large images, which then keep their own size."""
+    tile_overlap: int | None = None
+    """Pixels that neighbouring tiles share at least; none for a quarter of a tile."""
+    tile_pool: int | None = None
+    """An image's score is the mean of so many of its highest tile scores; none or 1 for the highest."""
     device: Annotated[str, arg(metavar="NAME")] = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
     precision: Precision = "float32"
@@ -124,6 +130,9 @@ def _fit(options: FitOptions, method: Method, unfinished: Unfinished) -> Artifac
         size=options.size,
         device=options.device,
         precision=options.precision,
+        tile=options.tile,
+        tile_overlap=options.tile_overlap,
+        tile_pool=options.tile_pool,
     )
     with reporting(quiet=options.quiet) as reporter:
         detector.fit(
@@ -169,17 +178,26 @@ def _summary(artifact: Artifact, options: FitOptions, seconds: float) -> list[st
     calibrated = f", calibrated on {data['calibration']:,}" if data["calibration"] else ""
     size = options.out.stat().st_size / 1e6
     return [
-        f"{counted(data['images'], 'image')} of {described(artifact.layout)}: trained on {data['train']:,}"
+        f"{counted(data['images'], 'image')} {_shape(artifact)}: trained on {data['train']:,}"
         + known
         + chosen
         + calibrated,
         *skipped_lines([Skipped(*bad) for bad in data["skipped"]]),
+        *([] if artifact.tiling is None else [str(artifact.tiling)]),
         *_restart_lines(artifact),
         *decision_lines(Calibration(artifact.calibration_scores, artifact.fpr)),
         f"model: {options.out} ({catalog.name_of(artifact.method)}, {size:.1f} MB, {seconds:.0f} s)",
         *([] if options.report is None else [f"report: {options.report}"]),
         f"score new images with: amiss score {_argument(options.out)} IMAGES -o scores.csv",
     ]
+
+
+def _shape(artifact: Artifact) -> str:
+    """What the images are, whole or in tiles."""
+    data = artifact.record["data"]
+    assert isinstance(data, Mapping)  # the detector wrote it
+    tiles = "" if artifact.tiling is None else f"in {data['tiles']:,} tiles "
+    return f"{tiles}of {described(artifact.layout)}"
 
 
 def _argument(path: Path) -> str:

@@ -14,21 +14,26 @@ _BATCH = 16  # items per task: handing a task over costs about as much as decodi
 
 
 def map_ahead(
-    work: Callable[[int], T], items: Iterable[int], workers: int | None = None, *, ahead: int = 0
+    work: Callable[[int], T],
+    items: Iterable[int],
+    workers: int | None = None,
+    *,
+    ahead: int = 0,
+    together: int = _BATCH,
 ) -> Generator[T]:
     """Yield `work(item)` in the order of `items`, computed in `workers` threads; its errors are raised in their turn.
 
-    About `ahead` items, and at least 32 per thread, are under way or waiting, however many there are. Threads default
-    to one for each processor, at most 16.
+    Items are handed over `together`. About `ahead` of them, and at least two times as many for each thread, are under
+    way or waiting, however many there are. Threads default to one for each processor, at most 16.
     """
     workers = workers or min(16, os.cpu_count() or 1)
-    room = max(2 * workers, -(-ahead // _BATCH))
+    room = max(2 * workers, -(-ahead // together))
     rest = iter(items)
     waiting: deque[Future[list[T]]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         try:
             while True:
-                while len(waiting) < room and (batch := list(islice(rest, _BATCH))):
+                while len(waiting) < room and (batch := list(islice(rest, together))):
                     waiting.append(pool.submit(_each, work, batch))
                 if not waiting:
                     return

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from amiss.contracts import ImageSpec, InputError
 from amiss.data.images import Depth, Images, Layout
 from amiss.data.resample import choose_size, resize, to_depth
+from amiss.data.tiled import TiledImages
+from amiss.transforms.tiles import Tiling
 
 Array = NDArray[np.generic] | torch.Tensor
 _ACCEPTED = "bool, uint8, uint16, or float16, float32 and float64 within 0 to 1"
@@ -58,6 +60,22 @@ def checked(x: Array, layout: Layout | None = None) -> NDArray[np.generic]:
         )
     _check_range(view)
     return view
+
+
+def tiled_from_array(x: Array, tiling: Tiling, groups: NDArray[np.int64] | None = None) -> TiledImages:
+    """Make TiledImages of an array; a view, nothing is copied, if its depth and size are already those wanted.
+
+    Raises InputError as `images_from_array`, and for images that are smaller than a tile.
+    """
+    view = checked(x)
+    layout = Layout(ImageSpec(view.shape[1], tiling.side, tiling.side), _DEPTHS[view.dtype.name], tiling)
+    pixels = convert(view, whole_layout(view, layout))
+    return TiledImages.cut(pixels, layout, groups=Images(pixels, groups=groups).groups)
+
+
+def whole_layout(view: NDArray[np.generic], layout: Layout) -> Layout:
+    """The layout of whole images of `view` (N, C, H, W); raises InputError for images smaller than a tile."""
+    return layout.whole(view.shape[2], view.shape[3], "each image of the array")
 
 
 def plan_array_layout(view: NDArray[np.generic], size: int | None = None) -> Layout:

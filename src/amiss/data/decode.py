@@ -16,6 +16,7 @@ from amiss.data.opening import opened, quiet
 from amiss.data.pace import paced
 from amiss.data.resample import choose_size, resize, to_depth
 from amiss.plain import ImageSpec, InputError, Progress
+from amiss.transforms.tiles import Tiling
 
 __all__ = [
     "Decoded",
@@ -39,12 +40,14 @@ class Decoded(NamedTuple):
     kind: Kind
 
 
-def plan_layout(listing: Listing, size: int | None = None, progress: Progress | None = None) -> Layout:
+def plan_layout(
+    listing: Listing, size: int | None = None, progress: Progress | None = None, tiling: Tiling | None = None
+) -> Layout:
     """Choose colour, depth and size from the files to be fitted on; headers only, palettes excepted.
 
     Colour if any file is colour; float32 if any is float, else uint16 if any is 16-bit; square, with side `size` or the
-    largest of 28, 32, 64, 128, 256 not above the median shorter side, else 28. Files that cannot be read are passed
-    over here: decoding names them.
+    largest of 28, 32, 64, 128, 256 not above the median shorter side, else 28; with a tiling, the side of a tile. Files
+    that cannot be read are passed over here: decoding names them.
 
     Raises:
         InputError: If no file can be read (the first is named), or `size` is not a positive whole number.
@@ -64,17 +67,18 @@ def plan_layout(listing: Listing, size: int | None = None, progress: Progress | 
             tell(done)
     if first is not None and not sides:
         raise first
-    side = choose_size(np.frombuffer(sides, dtype=np.intc), size)
+    side = choose_size(np.frombuffer(sides, dtype=np.intc), size) if tiling is None else tiling.side
     depths = {kind.depth for kind in kinds}
     depth: Depth = "float32" if "float32" in depths else "uint16" if "uint16" in depths else "uint8"
-    return Layout(ImageSpec(3 if any(kind.colour for kind in kinds) else 1, side, side), depth)
+    return Layout(ImageSpec(3 if any(kind.colour for kind in kinds) else 1, side, side), depth, tiling)
 
 
 def decode(path: str, layout: Layout) -> NDArray[np.generic]:
-    """Read an image file as (C, H, W) in `layout`; safe in threads.
+    """Read an image file as (C, H, W) in `layout`, with a tiling the whole image; safe in threads.
 
     Raises:
-        InputError: If the file cannot be decoded, or has values outside its range; the file is named.
+        InputError: If the file cannot be decoded, has values outside its range, or is smaller than a tile; the file is
+            named.
     """
     return decode_with_kind(path, layout).pixels
 
@@ -87,9 +91,9 @@ def decode_with_kind(path: str, layout: Layout) -> Decoded:
 
 def decode_opened(image: Image.Image, path: str, layout: Layout) -> Decoded:
     """Do what `decode` does with a file that is open already; `path` is what errors call it."""
-    spec = layout.spec
     kind = _kind(image)
     ImageOps.exif_transpose(image, in_place=True)
+    spec = layout.whole(image.height, image.width, f"'{path}'").spec
     planes = _eight_bit(image, spec) if kind.depth == "uint8" else resize(_deep(image, path), spec.height, spec.width)
     planes = to_depth(planes, layout.depth)
     if len(planes) != spec.channels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amiss.plain import ImageSpec, InputError
+from amiss.transforms.tiles import Tiling
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +29,25 @@ class Layout:
     """How a model's images are stored: their shape and their depth. It travels in the model file."""
 
     spec: ImageSpec
+    """The shape of what the method sees: of an image, or of a tile."""
     depth: Depth
+    tiling: Tiling | None = None
+    """How images are cut into tiles; None where the method sees them whole."""
+
+    def whole(self, height: int, width: int, what: str) -> Layout:
+        """The layout of a whole image that comes in this size: this one, or with tiles its own size, or the tiling's.
+
+        Raises InputError, which calls the image `what`, where it is smaller than a tile.
+        """
+        if self.tiling is None:
+            return self
+        side, size = self.tiling.side, self.tiling.size
+        if size is None and min(height, width) < side:
+            raise InputError(
+                f"{what} has {height} x {width} pixels, which is smaller than a tile of {side} x {side}: give a "
+                "smaller tile, or no such images"
+            )
+        return replace(self, spec=ImageSpec(self.spec.channels, size or height, size or width), tiling=None)
 
 
 class Kind(NamedTuple):
@@ -46,10 +65,13 @@ class Skipped(NamedTuple):
 
 
 def digest(image: NDArray[np.generic]) -> bytes:
-    """Return 32 hexadecimal characters that are equal for two images (C, H, W) of one layout iff their pixels are."""
+    """Return 32 hexadecimal characters, equal for two images (C, H, W) of one depth iff shapes and pixels are."""
     if image.dtype == np.float32:
         image = np.add(image, 0, dtype=np.float32)  # -0.0 and 0.0 are the same pixel, but not the same bytes
-    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).hexdigest().encode()
+    found = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16)
+    if image.ndim == 3 and image.shape[1] != image.shape[2]:  # the pixels of squares tell their shape
+        found.update(str(image.shape).encode())
+    return found.hexdigest().encode()
 
 
 def _codes(groups: NDArray[np.generic]) -> NDArray[np.int64]:
@@ -125,6 +147,11 @@ class Images:
     def layout(self) -> Layout:
         """Shape and depth of every image."""
         return Layout(self.spec, next(d for d in DEPTHS if d == self._source.pixels.dtype.name))
+
+    @property
+    def inputs(self) -> Images:
+        """What a method sees: the images themselves."""
+        return self
 
     @property
     def groups(self) -> NDArray[np.int64] | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from amiss.contracts import InputError, Progress, WorkError
 from amiss.data.ahead import map_ahead
@@ -18,16 +19,22 @@ from amiss.data.pace import paced
 from amiss.data.packed import PackedText
 from amiss.data.store_files import (
     KINDS,
+    PLACE,
     Manifest,
     Read,
     Writer,
-    image_bytes,
+    file_sizes,
     refuse_damaged,
     refuse_full_disk,
+    rows_used,
     short_stamp,
 )
+from amiss.data.tiled import ImageSet, TiledImages
+from amiss.transforms.tiles import cut
 
 OnBad = Literal["stop", "skip"]
+LARGE_WORKERS = 2
+"""Threads that decode images of any size, if not told otherwise: each holds a whole image or two."""
 
 
 def decode_store(
@@ -38,19 +45,20 @@ def decode_store(
     on_bad: OnBad = "stop",
     progress: Progress | None = None,
     workers: int | None = None,
-) -> Images:
+) -> ImageSet:
     """Decode all files of `listing` into `directory`, or go on with a decode of the same files that was interrupted.
 
     Args:
         listing: The files, in the order that the images will have.
-        layout: Their colour, size and depth.
+        layout: Their colour, size and depth; with a tiling, tiles are stored, of images in their own size.
         directory: Made if it is not there.
         on_bad: At files that cannot be read: "stop" names the first in the listing's order, "skip" leaves all out.
         progress: Told how many images are done, at most ten times a second.
-        workers: Threads; one for each processor by default.
+        workers: Threads; one for each processor by default, two with a tiling.
 
     Raises:
-        InputError: If a file cannot be read, or if `directory` holds images of other files or of another layout.
+        InputError: If a file cannot be read or is smaller than a tile, or if `directory` holds images of other files or
+            of another layout.
         WorkError: If the disk is full or fails, or if what `directory` holds is damaged.
     """
     if not len(listing):
@@ -70,7 +78,7 @@ def decode_store(
     return open_store(directory)
 
 
-def open_store(directory: Path) -> Images:
+def open_store(directory: Path) -> ImageSet:
     """Open images that `decode_store` finished, memory-mapped.
 
     Raises:
@@ -79,19 +87,33 @@ def open_store(directory: Path) -> Images:
     manifest = Manifest.read(directory)
     if manifest is None or manifest.skipped is None:
         raise InputError(f"'{directory}' holds no finished decode; decode the images first")
-    spec = manifest.layout.spec
-    shape = (manifest.count, spec.channels, spec.height, spec.width)
+    layout = manifest.layout
     marks = np.fromfile(directory / "marks", dtype=np.uint8)
-    groups = directory / "groups"
-    images = Images(
-        np.memmap(directory / "pixels", dtype=manifest.layout.depth, mode="r", shape=shape),
-        PackedText.open(directory, "names"),
-        np.asarray(np.memmap(groups, dtype=np.int64, mode="r")) if groups.exists() else None,
-        manifest.skipped,
-        digests=np.asarray(np.memmap(directory / "digests", dtype=DIGEST, mode="r")),
-        kinds={kind: int((marks == code).sum()) for code, kind in enumerate(KINDS, 1) if (marks == code).any()},
-    )
+    names = PackedText.open(directory, "names")
+    codes = directory / "groups"
+    groups = np.asarray(np.memmap(codes, dtype=np.int64, mode="r")) if codes.exists() else None
+    digests = np.asarray(np.memmap(directory / "digests", dtype=DIGEST, mode="r"))
+    kinds = {kind: int((marks == code).sum()) for code, kind in enumerate(KINDS, 1) if (marks == code).any()}
+    images: ImageSet
+    if layout.tiling is None:
+        pixels = _pixels(directory, layout, manifest.count)
+        images = Images(pixels, names, groups, manifest.skipped, digests=digests, kinds=kinds)
+    else:
+        tiles = Images(_pixels(directory, layout, rows_used(directory, layout.tiling)))
+        places = np.fromfile(directory / "places", PLACE)
+        shapes = np.stack([places["height"], places["width"]], 1).astype(np.int64)
+        images = TiledImages(
+            tiles, places["row"], shapes, layout, names, groups, manifest.skipped, digests=digests, kinds=kinds
+        )
     return images.subset(np.flatnonzero(marks)) if manifest.skipped else images
+
+
+def _pixels(directory: Path, layout: Layout, n: int) -> NDArray[np.generic]:
+    """The first n images, or tiles, of a store."""
+    shape = (n, layout.spec.channels, layout.spec.height, layout.spec.width)
+    if not n:
+        return np.empty(shape, layout.depth)
+    return np.memmap(directory / "pixels", dtype=layout.depth, mode="r", shape=shape)
 
 
 def _begin(directory: Path, manifest: Manifest, listing: Listing) -> None:
@@ -105,7 +127,7 @@ def _begin(directory: Path, manifest: Manifest, listing: Listing) -> None:
     with (directory / "stamps").open("wb") as stamps:
         for stamp in listing.stamps():
             stamps.write(short_stamp(stamp))
-    for name, size in (("pixels", image_bytes(manifest.layout)), ("digests", DIGEST.itemsize), ("marks", 1)):
+    for name, size in file_sizes(manifest.layout).items():
         with (directory / name).open("wb") as file:
             file.truncate(size * manifest.count)
     manifest.write(directory)
@@ -137,18 +159,26 @@ def _decode(
     """Decode what is not marked yet; return what was skipped."""
     layout = manifest.layout
     todo = np.flatnonzero(np.fromfile(directory / "marks", dtype=np.uint8) == 0)
-    refuse_full_disk(directory, len(todo) * image_bytes(layout))
+    refuse_full_disk(directory, len(todo) * file_sizes(layout)["pixels"])
 
     def read(i: int) -> Read:
         try:
             pixels, kind = decode_with_kind(listing.paths[i], layout)
         except InputError as error:
             return Read(i, b"", b"", 0, str(error))
-        return Read(i, pixels.tobytes(), digest(pixels), 1 + KINDS.index(kind), "")
+        kept = pixels if layout.tiling is None else cut(pixels, layout.tiling)
+        shape = (pixels.shape[1], pixels.shape[2])
+        return Read(i, kept.tobytes(), digest(pixels), 1 + KINDS.index(kind), "", shape)
+
+    items = map(int, todo)
+    if layout.tiling is None:
+        results = map_ahead(read, items, workers)
+    else:
+        results = map_ahead(read, items, workers or LARGE_WORKERS, together=1)
 
     skipped: list[Skipped] = []
     tell = paced(progress, "decoding", len(listing))
-    with quiet(), Writer(directory, layout) as writer, closing(map_ahead(read, map(int, todo), workers)) as results:
+    with quiet(), Writer(directory, layout) as writer, closing(results):
         for done, one in enumerate(results, len(listing) - len(todo) + 1):
             if one.mark:
                 writer.write(one)
@@ -161,4 +191,5 @@ def _decode(
 
 
 def _words(layout: Layout) -> str:
-    return f"{layout.spec.channels} x {layout.spec.height} x {layout.spec.width} in {layout.depth}"
+    tiles = "" if layout.tiling is None else f", as {layout.tiling}"
+    return f"{layout.spec.channels} x {layout.spec.height} x {layout.spec.width} in {layout.depth}{tiles}"

@@ -1,7 +1,9 @@
 """The files of a store of decoded images, and the order in which they are written.
 
 `pixels` (N, C, H, W), `digests` and `marks` (N,), `names`, `groups` and `stamps` are flat files beside `store.json`. A
-mark is 0 until the pixels of its image are on disk, then it tells what kind of file the image was.
+mark is 0 until the pixels of its image are on disk, then it tells what kind of file the image was. With a tiling,
+`pixels` is (T, C, side, side), each image's tiles one after the other as they were decoded, and `places` (N,) tells
+where they begin and how large the image is.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,9 +24,11 @@ import numpy as np
 from amiss.contracts import ImageSpec, InputError, WorkError
 from amiss.data.atomic import write_atomic
 from amiss.data.images import DEPTHS, DIGEST, Kind, Layout, Skipped
+from amiss.transforms.tiles import Shape, Tiling, count
 
 _FORMAT = 1
 _SYNC = 1.0  # seconds of work that a kill may cost
+PLACE = np.dtype([("row", np.int64), ("height", np.int32), ("width", np.int32)])
 KINDS = [Kind(colour, depth) for depth in DEPTHS for colour in (False, True)]  # a mark is the position here, plus 1
 
 
@@ -50,10 +55,11 @@ class Manifest:
         try:
             entries = json.loads(path.read_bytes())
             layout, skipped = entries["layout"], entries["skipped"]
+            tiling = layout.get("tiling")
             if entries["format"] != _FORMAT or layout["depth"] not in DEPTHS:
                 raise ValueError(f"format {entries['format']} with {layout['depth']}")
             return cls(
-                Layout(ImageSpec(**layout["spec"]), layout["depth"]),
+                Layout(ImageSpec(**layout["spec"]), layout["depth"], None if tiling is None else Tiling(**tiling)),
                 entries["count"],
                 entries["fingerprint"],
                 None if skipped is None else tuple(Skipped(*entry) for entry in skipped),
@@ -70,6 +76,8 @@ class Read(NamedTuple):
     digest: bytes
     mark: int
     reason: str
+    shape: Shape = (0, 0)
+    """Height and width of a whole image, where `pixels` are its tiles."""
 
 
 class Writer:
@@ -84,6 +92,10 @@ class Writer:
             self._files.enter_context((directory / name).open("r+b")) for name in ("pixels", "digests", "marks")
         )
         self._image_bytes = image_bytes(layout)
+        self._places: BinaryIO | None = None
+        if layout.tiling is not None:
+            self._places = self._files.enter_context((directory / "places").open("r+b"))
+            self._rows = rows_used(directory, layout.tiling)
         self._unmarked: list[tuple[int, int]] = []
         self._last = time.monotonic()
 
@@ -96,7 +108,12 @@ class Writer:
 
     def write(self, one: Read) -> None:
         """Write one image, and about once a second mark those that were written."""
-        _write_at(self._pixels, one.at * self._image_bytes, one.pixels)
+        row = one.at
+        if self._places is not None:
+            row = self._rows
+            self._rows += len(one.pixels) // self._image_bytes
+            _write_at(self._places, one.at * PLACE.itemsize, np.array((row, *one.shape), PLACE).tobytes())
+        _write_at(self._pixels, row * self._image_bytes, one.pixels)
         _write_at(self._digests, one.at * DIGEST.itemsize, one.digest)
         self._unmarked.append((one.at, one.mark))
         if time.monotonic() - self._last >= _SYNC:
@@ -104,7 +121,7 @@ class Writer:
 
     def sync(self) -> None:
         """Bring pixels and digests to disk, then mark their images."""
-        for file in (self._pixels, self._digests):
+        for file in (self._pixels, self._digests, *([] if self._places is None else [self._places])):
             file.flush()
             os.fsync(file.fileno())
         for index, mark in self._unmarked:
@@ -120,6 +137,15 @@ def _write_at(file: BinaryIO, place: int, data: bytes) -> None:
     file.write(data)
 
 
+def rows_used(directory: Path, tiling: Tiling) -> int:
+    """How many rows of `pixels` hold tiles of images that are marked."""
+    places = np.fromfile(directory / "places", PLACE)[np.fromfile(directory / "marks", np.uint8) != 0]
+    if not len(places):
+        return 0
+    last = places[np.argmax(places["row"])]
+    return int(last["row"]) + count((int(last["height"]), int(last["width"])), tiling)
+
+
 def refuse_full_disk(directory: Path, needed: int) -> None:
     """Raise a WorkError if `directory` has not `needed` bytes free."""
     free = shutil.disk_usage(directory).free
@@ -131,16 +157,30 @@ def refuse_full_disk(directory: Path, needed: int) -> None:
 
 def refuse_damaged(directory: Path, manifest: Manifest) -> None:
     """Raise a WorkError if a file of the store that `manifest` describes is missing, or shorter than it was made."""
-    sizes = {"pixels": image_bytes(manifest.layout), "digests": DIGEST.itemsize, "marks": 1, "names.ends": 8}
-    wanted = {name: size * manifest.count for name, size in sizes.items()} | {"names.utf8": 1}
-    for name, size in wanted.items():
+    layout, n = manifest.layout, manifest.count
+    sizes = {name: size * n for name, size in file_sizes(layout).items()}
+    _require_size(directory, sizes | {"names.ends": 8 * n, "names.utf8": 1})
+    if layout.tiling is not None:
+        _require_size(directory, {"pixels": rows_used(directory, layout.tiling) * image_bytes(layout)})
+
+
+def _require_size(directory: Path, sizes: Mapping[str, int]) -> None:
+    for name, size in sizes.items():
         path = directory / name
         if not path.is_file() or path.stat().st_size < size:
             raise WorkError(f"'{path}' is missing or damaged: start anew (--overwrite), or remove '{directory}'")
 
 
+def file_sizes(layout: Layout) -> dict[str, int]:
+    """Bytes that each file holds of each image from the start; tiles come as they are decoded."""
+    sizes = {"digests": DIGEST.itemsize, "marks": 1}
+    if layout.tiling is None:
+        return {"pixels": image_bytes(layout), **sizes}
+    return {"pixels": 0, "places": PLACE.itemsize, **sizes}
+
+
 def image_bytes(layout: Layout) -> int:
-    """Bytes of one image."""
+    """Bytes of one image, or of one tile."""
     return layout.spec.pixels * np.dtype(layout.depth).itemsize
 
 

@@ -13,12 +13,17 @@ from numpy.typing import NDArray
 
 from amiss.contracts import InputError
 from amiss.data.ahead import map_ahead
-from amiss.data.arrays import Array, checked, convert
+from amiss.data.arrays import Array, checked, convert, whole_layout
 from amiss.data.decode import Decoded, decode_with_kind
-from amiss.data.images import Kind, Layout, Skipped
+from amiss.data.images import Images, Kind, Layout, Skipped
 from amiss.data.listing import FileSource, Listing, list_images
 from amiss.data.opening import quiet
-from amiss.data.store import OnBad
+from amiss.data.store import LARGE_WORKERS, OnBad
+from amiss.data.store_files import image_bytes
+from amiss.data.tiled import ImageSet, TiledImages
+
+CHUNK_BYTES = 64 << 20
+"""Most pixels, in bytes, in a chunk of whole images that are tiled, if it holds more than one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +31,8 @@ class Chunk:
     """Up to `chunk` images in the source's order.
 
     `names` holds B texts and `pixels` is (B, C, H, W) in the layout's depth; B is 0 only where the last files of a
-    source could not be read. `skipped` lists what could not be read on the way, `kinds` counts what the files were.
+    source could not be read. With a tiling they are whole images, in a size of their own that all of a chunk have.
+    `skipped` lists what could not be read on the way, `kinds` counts what the files were.
     """
 
     names: list[str]
@@ -61,11 +67,14 @@ def stream(
 ) -> Stream:
     """Prepare to go through the images of `source` in `layout`, with memory for about two chunks.
 
+    With a tiling a chunk also ends where the next image has another size and before it exceeds 64 MB, though it holds
+    at least one image; only a few images are decoded ahead.
+
     Args:
         source: What `list_images` takes, or an array or tensor as `images_from_array` takes it. Of a folder every image
             is read, whatever its subfolder is called, save masks in `ground_truth`.
         layout: The model's.
-        chunk: Images per chunk.
+        chunk: Most images per chunk.
         recursive: Read subfolders too.
         on_bad: At a file that cannot be read: "stop" raises, "skip" lists it in its chunk.
         workers: Threads; one for each processor by default.
@@ -78,9 +87,17 @@ def stream(
         raise InputError(f"a chunk of {chunk} images is too small; accepted is 1 or more")
     if isinstance(source, (np.ndarray, torch.Tensor)):
         view = checked(source, layout)
-        return Stream(len(view), (), lambda: _array_chunks(view, layout, chunk))
+        whole = whole_layout(view, layout)
+        room = chunk if layout.tiling is None else _room(chunk, image_bytes(whole))
+        return Stream(len(view), (), lambda: _array_chunks(view, whole, room))
     listing = list_images(source, recursive=recursive, roles=False)
     return Stream(len(listing), tuple(listing.lines), lambda: _file_chunks(listing, layout, chunk, on_bad, workers))
+
+
+def as_images(chunk: Chunk, layout: Layout) -> ImageSet:
+    """The images of a chunk as a method's inputs are taken from them: whole, or tile by tile."""
+    pixels = chunk.pixels.numpy()
+    return Images(pixels, chunk.names) if layout.tiling is None else TiledImages.cut(pixels, layout, chunk.names)
 
 
 def _array_chunks(view: NDArray[np.generic], layout: Layout, chunk: int) -> Iterator[Chunk]:
@@ -97,26 +114,60 @@ def _file_chunks(listing: Listing, layout: Layout, chunk: int, on_bad: OnBad, wo
         except InputError as error:
             return listing.names[i], str(error)
 
-    good: list[tuple[str, Decoded]] = []
-    skipped: list[Skipped] = []
-    with quiet(), closing(map_ahead(read, range(len(listing)), workers, ahead=chunk)) as results:
+    items, large = range(len(listing)), layout.tiling is not None
+    threads = (workers or LARGE_WORKERS) if large else workers
+    gathered = _Gathered(layout, chunk)
+    results = map_ahead(read, items, threads, together=1) if large else map_ahead(read, items, threads, ahead=chunk)
+    with quiet(), closing(results):
         for name, result in results:
             if isinstance(result, Decoded):
-                good.append((name, result))
+                if gathered.differs(result):
+                    yield gathered.take()
+                gathered.good.append((name, result))
             elif on_bad == "skip":
-                skipped.append(Skipped(name, result))
+                gathered.skipped.append(Skipped(name, result))
             else:
                 raise InputError(f"{result} (on_bad='skip', --on-bad skip, leaves such images out)")
-            if len(good) == chunk:
-                yield _chunk(good, skipped, layout)
-                good, skipped = [], []
-    if good or skipped:
-        yield _chunk(good, skipped, layout)
+            if gathered.full():
+                yield gathered.take()
+    if gathered.good or gathered.skipped:
+        yield gathered.take()
+
+
+@dataclass
+class _Gathered:
+    """The next chunk, as far as it has been read."""
+
+    layout: Layout
+    chunk: int
+    good: list[tuple[str, Decoded]] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def differs(self, decoded: Decoded) -> bool:
+        """Whether an image has another size than those before it."""
+        return bool(self.good) and self.good[0][1].pixels.shape != decoded.pixels.shape
+
+    def full(self) -> bool:
+        if not self.good:
+            return False
+        room = self.chunk if self.layout.tiling is None else _room(self.chunk, self.good[0][1].pixels.nbytes)
+        return len(self.good) >= room
+
+    def take(self) -> Chunk:
+        """What was read, and begin anew."""
+        good, skipped, self.good, self.skipped = self.good, self.skipped, [], []
+        return _chunk(good, skipped, self.layout)
+
+
+def _room(chunk: int, image_bytes: int) -> int:
+    """How many large images a chunk holds."""
+    return max(1, min(chunk, CHUNK_BYTES // image_bytes))
 
 
 def _chunk(good: list[tuple[str, Decoded]], skipped: list[Skipped], layout: Layout) -> Chunk:
     spec = layout.spec
-    pixels = np.empty((len(good), spec.channels, spec.height, spec.width), dtype=layout.depth)
+    shape = good[0][1].pixels.shape if good else (spec.channels, spec.height, spec.width)
+    pixels = np.empty((len(good), *shape), dtype=layout.depth)
     for row, (_, decoded) in zip(pixels, good, strict=True):
         row[:] = decoded.pixels
     kinds = Counter(decoded.kind for _, decoded in good)

@@ -9,21 +9,30 @@ import torch
 from torch import Tensor
 
 from amiss.contracts import Progress, Scorer
+from amiss.data.tiled import TiledImages
 from amiss.engine.fitting import Batches, batch
 from amiss.engine.progress import silent
 from amiss.engine.runtime import keep_workspace
+from amiss.transforms.tiles import pool
 
 MICRO_BATCH = 64
 """Images scored at once; larger batches are slower on a CPU."""
 
 
-def score_images(scorer: Scorer, images: Batches, progress: Progress = silent) -> np.ndarray:
-    """Scores (N,) in float64 of N images, higher = more anomalous."""
+def score_images(scorer: Scorer, images: Batches | TiledImages, progress: Progress = silent) -> np.ndarray:
+    """Scores (N,) in float64 of N images, higher = more anomalous; of tiled images, those of their tiles pooled."""
+    if isinstance(images, TiledImages):
+        scores = score_images(scorer, images.inputs, progress)
+        return pool(scores, scores, images.counts, images.tiling.pool)
     return _collect(lambda x: {"score": scorer(x)}, scorer, images, progress)["score"]
 
 
-def score_terms(scorer: Scorer, images: Batches, progress: Progress = silent) -> dict[str, np.ndarray]:
-    """Every part of the score by name, each (N,) in float64."""
+def score_terms(scorer: Scorer, images: Batches | TiledImages, progress: Progress = silent) -> dict[str, np.ndarray]:
+    """Every part of the score by name, each (N,) in float64; of tiled images, of the tiles that make the score."""
+    if isinstance(images, TiledImages):
+        tiles, counts, k = images.inputs, images.counts, images.tiling.pool
+        scores = score_images(scorer, tiles)
+        return {name: pool(term, scores, counts, k) for name, term in score_terms(scorer, tiles, progress).items()}
     return _collect(scorer.terms, scorer, images, progress)
 
 

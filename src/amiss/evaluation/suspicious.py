@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amiss.contracts import InputError, Method, Progress
-from amiss.data.images import Images
+from amiss.data.tiled import ImageSet
 from amiss.engine.fitting import fit
 from amiss.engine.progress import silent
 from amiss.engine.runtime import Runtime, derive, seeded
@@ -16,7 +16,7 @@ from amiss.protocols.split import clusters, held_out_size, split
 
 def suspicion(
     method: Method,
-    images: Images,
+    images: ImageSet,
     *,
     folds: int = 5,
     runtime: Runtime | None = None,
@@ -46,7 +46,7 @@ def suspicion(
     return scores
 
 
-def _folds(images: Images, folds: int, seed: int) -> NDArray[np.int64]:
+def _folds(images: ImageSet, folds: int, seed: int) -> NDArray[np.int64]:
     """Number of each image's fold, (N,)."""
     cluster = clusters(len(images), [images.digests()] + ([] if images.groups is None else [images.groups]))
     count = int(cluster.max(initial=-1)) + 1
@@ -59,7 +59,7 @@ def _folds(images: Images, folds: int, seed: int) -> NDArray[np.int64]:
 
 
 def _score(
-    method: Method, train: Images, images: Images, runtime: Runtime, check: bool, progress: Progress
+    method: Method, train: ImageSet, images: ImageSet, runtime: Runtime, check: bool, progress: Progress
 ) -> NDArray[np.float64]:
     with seeded(0):
         wants = method.learner(train.spec).held_out
@@ -68,8 +68,8 @@ def _score(
     fitted = fit(
         method,
         train.spec,
-        train.subset(parts.train),
-        train.subset(parts.held_out) if wants else None,
+        train.subset(parts.train).inputs,
+        train.subset(parts.held_out).inputs if wants else None,
         runtime=runtime,
         check=check,
         progress=progress,

@@ -8,11 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
-from amiss.contracts import InputError
+from amiss.contracts import ImageSpec, InputError
 from amiss.data.images import Images
 from amiss.data.stream import Stream
+from amiss.data.tiled import ImageSet, TiledImages
 from amiss.engine.fitting import batch
+from amiss.explain.parts import VALUES
 from amiss.nets.pixels import rows, squared_distances, wide
 from amiss.transforms.unit import to_unit
 
@@ -77,7 +80,9 @@ def nearest(x: Tensor, reference: Images, k: int = 3, *, side: int = SIDE) -> Ne
 
 def nearest_stream(source: Stream, known: Images, k: int, device: torch.device) -> Nearest:
     """`nearest` of the images of a stream among thumbnails, as which the images are seen too."""
-    found = [nearest(shrink(to_unit(chunk.pixels.to(device))), known, k) for chunk in source]
+    found = [
+        nearest(shrink(to_unit(x.to(device)), known.spec), known, k) for chunk in source for x in _bounded(chunk.pixels)
+    ]
     return Nearest(
         np.concatenate([part.index for part in found]),
         np.concatenate([part.distance for part in found]),
@@ -85,15 +90,42 @@ def nearest_stream(source: Stream, known: Images, k: int, device: torch.device) 
     )
 
 
-def shrink(x: Tensor) -> Tensor:
-    """Average sides longer than a thumbnail's down to it, of images (B, C, H, W)."""
+def _bounded(pixels: Tensor) -> tuple[Tensor, ...]:
+    """Images (B, C, H, W) in batches that are small as floats too."""
+    return torch.split(pixels, max(1, VALUES // max(1, pixels.shape[1:].numel())))
+
+
+def shrink(x: Tensor, spec: ImageSpec | None = None) -> Tensor:
+    """Average sides longer than a thumbnail's down to it, or to those of `spec`, of images (B, C, H, W)."""
     height, width = (min(n, THUMBNAIL_SIDE) for n in x.shape[-2:])
+    if spec is not None and (spec.height, spec.width) != (height, width):
+        return F.adaptive_avg_pool2d(x, (spec.height, spec.width))
     return rows(x, THUMBNAIL_SIDE).view(-1, x.shape[1], height, width)
 
 
-def thumbnails(images: Images) -> Thumbnails:
+def thumbnail_spec(images: ImageSet) -> ImageSpec:
+    """The shape of thumbnails: no side above 64, and of images of several sizes the proportions of their medians."""
+    spec = images.spec
+    if isinstance(images, TiledImages):
+        height, width = (max(1.0, float(n)) for n in np.median(images.shapes, axis=0))
+        scale = min(1, THUMBNAIL_SIDE / max(height, width))
+        return ImageSpec(spec.channels, max(1, round(scale * height)), max(1, round(scale * width)))
+    return ImageSpec(spec.channels, min(spec.height, THUMBNAIL_SIDE), min(spec.width, THUMBNAIL_SIDE))
+
+
+def quantised(small: Tensor) -> NDArray[np.uint8]:
+    """Thumbnails in [0, 1] as a model file keeps them."""
+    return (small.clamp(0, 1) * 255).round().byte().numpy()
+
+
+def thumbnails(images: ImageSet) -> Thumbnails:
     """Make at most 256 of the images small, evenly spaced; the same images give the same ones."""
     count = min(len(images), THUMBNAILS)
     at = np.linspace(0, len(images) - 1, count).round().astype(np.int64)
-    small = shrink(batch(images, at, torch.device("cpu")))
-    return Thumbnails((small.clamp(0, 1) * 255).round().byte().numpy(), [images.name(int(i)) for i in at])
+    spec = thumbnail_spec(images)
+    if isinstance(images, TiledImages):
+        whole = (torch.from_numpy(images.whole(int(i)))[None] for i in at)
+        pixels = np.concatenate([quantised(shrink(to_unit(x), spec)) for x in whole])
+    else:
+        pixels = quantised(shrink(batch(images, at, torch.device("cpu")), spec))
+    return Thumbnails(pixels, [images.name(int(i)) for i in at])

@@ -8,6 +8,7 @@ MEANINGS: Mapping[str, tuple[str, str]] = {
     "residual": ("residual", "squared difference between the image and its normal counterpart, pixel by pixel"),
     "gradient": ("gradient", "how strongly the score reacts to each pixel"),
     "occlusion": ("occlusion", "how much the score falls when a patch is hidden"),
+    "tiles": ("tile score", "how far each tile's score lies above the lowest one on this page"),
 }
 """Maps that a page can show, the first that the detector has; with a word for it, and what it means."""
 COARSE = 7

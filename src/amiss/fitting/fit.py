@@ -9,8 +9,9 @@ from pathlib import Path
 
 from amiss.artifact.file import Artifact
 from amiss.calibration.conformal import Calibration, calibration_size
-from amiss.contracts import Progress
+from amiss.contracts import InputError, Progress
 from amiss.data.images import Images
+from amiss.data.tiled import ImageSet
 from amiss.engine.fitting import fit
 from amiss.engine.progress import renamed, silent
 from amiss.engine.runtime import derive, seeded
@@ -26,11 +27,11 @@ class Fit:
     """A model, the images that it was made of, and what was read and done, a line each."""
 
     artifact: Artifact
-    images: Images
+    images: ImageSet
     notes: list[str]
 
 
-def divide(settings: Settings, images: Images) -> Split:
+def divide(settings: Settings, images: ImageSet) -> Split:
     """Choose which normal images train, which select, and which calibrate.
 
     Raises InputError where they are too few for the false-alarm rate.
@@ -45,7 +46,7 @@ def divide(settings: Settings, images: Images) -> Split:
 
 def fit_split(
     settings: Settings,
-    images: Images,
+    images: ImageSet,
     parts: Split,
     *,
     known: Images | None = None,
@@ -53,14 +54,19 @@ def fit_split(
     check: bool = True,
     progress: Progress = silent,
 ) -> Artifact:
-    """Train and calibrate on images whose parts are known; raises WorkError if training breaks down."""
+    """Train and calibrate on images whose parts are known; raises WorkError if training breaks down.
+
+    Raises InputError for images that are not cut into tiles as the settings say.
+    """
+    if images.layout.tiling != settings.tiling:
+        raise InputError(f"{images!r} are given, cut as {images.layout.tiling}: accepted are {settings.tiling}")
     started = time.perf_counter()
     train, held_out, held_back = (images.subset(i) for i in (parts.train, parts.held_out, parts.calibration))
     fitted = fit(
         settings.method,
         images.spec,
-        train,
-        held_out if len(held_out) else None,
+        train.inputs,
+        held_out.inputs if len(held_out) else None,
         runtime=settings.runtime,
         workdir=workdir,
         check=check,

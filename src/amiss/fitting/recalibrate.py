@@ -12,7 +12,8 @@ from amiss.calibration.table import ScoreTable
 from amiss.contracts import InputError
 from amiss.data.images import Images, digest
 from amiss.data.stream import Chunk
-from amiss.explain.nearest import thumbnails
+from amiss.explain.nearest import quantised, shrink
+from amiss.transforms.unit import to_unit
 
 
 def recalibrate(
@@ -36,7 +37,8 @@ def _refuse_seen(chunk: Chunk, artifact: Artifact) -> None:
     if artifact.thumbnails is None or not len(chunk.pixels):
         return
     seen = {digest(image) for image in artifact.thumbnails}
-    small = thumbnails(Images(chunk.pixels.numpy())).pixels
+    spec = Images(artifact.thumbnails).spec
+    small = [quantised(shrink(to_unit(x[None]), spec))[0] for x in chunk.pixels]
     for name, image in zip(chunk.names, small, strict=True):
         if digest(image) in seen:
             raise InputError(f"{name} equals an image that the model was trained on: calibrate on others")

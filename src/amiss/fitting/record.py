@@ -13,18 +13,21 @@ from amiss.artifact.file import versions
 from amiss.data.images import Images
 from amiss.data.origin import Origin
 from amiss.data.reading import fingerprint
+from amiss.data.tiled import ImageSet
 from amiss.engine.runtime import Precision, Runtime
 from amiss.protocols.split import Split
 
 
-def facts(images: Images, parts: Split, known: Images | None, runtime: Runtime) -> dict[str, object]:
+def facts(images: ImageSet, parts: Split, known: Images | None, runtime: Runtime) -> dict[str, object]:
     """Which images took which part, with what they were fitted, and on which machine."""
     counts = {"images": len(images), "train": len(parts.train), "held_out": len(parts.held_out)}
+    tiles = {} if isinstance(images, Images) else {"tiles": int(images.counts.sum()), "tiling": str(images.tiling)}
     if known is not None:
         counts["known_anomalies"] = len(known)
     return {
         "data": {
             **counts,
+            **tiles,
             "calibration": len(parts.calibration),
             "distinct": len(np.unique(images.digests())),
             "fingerprint": fingerprint(images),

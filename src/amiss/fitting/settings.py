@@ -13,6 +13,7 @@ from amiss.contracts import InputError, Method
 from amiss.data.reading import Reading
 from amiss.engine.runtime import Runtime
 from amiss.engine.workdir import Plan
+from amiss.transforms.tiles import Tiling
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,25 @@ class Settings:
     fpr: float | None
     """Promised false-alarm rate; None for scores without a decision."""
     size: int | None = None
-    """Side in pixels to which images are brought; None for the one that fits them."""
+    """Side in pixels to which images are brought; None: the one that fits them, or their own if tiled."""
+    tiling: Tiling | None = None
+    """How images are cut into tiles; None where the method sees them whole."""
     keep_images: bool = True
     """Whether the model keeps thumbnails of training images."""
 
     def require_known(self, *, given: bool) -> None:
-        """Raise InputError where the method learns from known anomalies and none are given, or the reverse."""
+        """Raise InputError where the method learns from known anomalies and none are given, or the reverse.
+
+        And where it does and images are tiled: most tiles of an anomalous image are normal, and would teach the wrong.
+        """
+        name = catalog.name_of(self.method)
+        if self.method.semi_supervised and self.tiling is not None:
+            raise InputError(
+                f"{name} learns from known anomalies, and most tiles of an anomalous image are normal: fit it without "
+                "tiles (tile=, --tile)"
+            )
         if self.method.semi_supervised == given:
             return
-        name = catalog.name_of(self.method)
         if not given:
             raise InputError(f"{name} learns from known anomalies too: give some, as known= or --known")
         raise InputError(f"{name} learns from normal images only: it cannot use known anomalies (known=, --known)")
@@ -48,6 +59,7 @@ class Settings:
             "fpr": str(self.fpr),
             "random state": str(self.runtime.seed),
             "size": str(self.size),
+            **({} if self.tiling is None else {"tiling": str(self.tiling)}),
             "device": str(self.runtime.resolve()),
             "precision": self.runtime.precision,
             "recursive": str(reading.recursive),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amiss.contracts import InputError, Progress
-from amiss.data.images import Images, Layout
+from amiss.data.images import Layout
 from amiss.data.listing import FileSource, Listing, list_images
 from amiss.data.origin import Origin
 from amiss.data.reading import Reading, fingerprint, fingerprint_source
@@ -27,6 +27,7 @@ from amiss.data.review import (
     settle,
 )
 from amiss.data.store import decode_store
+from amiss.data.tiled import ImageSet
 from amiss.protocols.reviewed import Parts, split_reviewed
 from amiss.protocols.split import Split
 
@@ -55,11 +56,11 @@ class Refit:
         known = {} if self.known is None else {"known anomalies": fingerprint_source(self.known)[:16]}
         return {"review": fingerprint_said(self.said)[:16], **known}
 
-    def read(self, folder: Path, progress: Progress) -> Images:
+    def read(self, folder: Path, progress: Progress) -> ImageSet:
         """Decode all files in the old model's layout."""
         return decode_store(self.listing, self.layout, folder, on_bad=self.origin.reading.on_bad, progress=progress)
 
-    def divide(self, images: Images, divide: Callable[[Images], Split]) -> Parts:
+    def divide(self, images: ImageSet, divide: Callable[[ImageSet], Split]) -> Parts:
         """Choose what trains and what calibrates; divide: the usual rule."""
         bad, doubtful = ({one.digest for one in self.said if one.mark == mark} for mark in ("anomaly", "unsure"))
         return split_reviewed(images, self._own(images), bad, doubtful, divide)
@@ -74,7 +75,7 @@ class Refit:
             *([apart] if parts.apart else []),
         ]
 
-    def record(self, images: Images, parts: Parts) -> dict[str, object]:
+    def record(self, images: ImageSet, parts: Parts) -> dict[str, object]:
         """What the new model remembers of the review, and of which pool it was."""
         pool = images.subset(np.flatnonzero(self._own(images)))
         facts = {
@@ -87,7 +88,7 @@ class Refit:
         }
         return {"review": [one.to_json() for one in self.said], "reviewed": facts}
 
-    def changed(self, images: Images) -> list[str]:
+    def changed(self, images: ImageSet) -> list[str]:
         """Say that the pool is not the one that the old model was fitted on, where it is known not to be."""
         pool = images.subset(np.flatnonzero(self._own(images)))
         old = self.before.get("reviewed", self.before.get("data"))
@@ -96,7 +97,7 @@ class Refit:
         then = old.get("pool", old.get("images"))
         return [f"{self.listing.root}: other images than the model was fitted on ({then} then, {len(pool)} now)"]
 
-    def _own(self, images: Images) -> NDArray[np.bool_]:
+    def _own(self, images: ImageSet) -> NDArray[np.bool_]:
         """Which images are the pool's, (N,); files that could not be read are not among them."""
         joined = {self.listing.names[i] for i in range(self.pool, len(self.listing))}
         return np.array([images.name(i) not in joined for i in range(len(images))], bool)

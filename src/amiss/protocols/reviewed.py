@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amiss.contracts import InputError
-from amiss.data.images import DIGEST, Images
+from amiss.data.images import DIGEST
+from amiss.data.tiled import ImageSet
 from amiss.protocols.split import LEAST_TRAINING, Split, clusters
 
 
@@ -17,7 +18,7 @@ from amiss.protocols.split import LEAST_TRAINING, Split, clusters
 class Parts:
     """What is used of a pool and the images that joined it, and how many were left out, and why."""
 
-    images: Images
+    images: ImageSet
     split: Split
     anomalous: int
     """Images of the pool with the pixels of an anomaly."""
@@ -30,11 +31,11 @@ class Parts:
 
 
 def split_reviewed(
-    images: Images,
+    images: ImageSet,
     own: NDArray[np.bool_],
     anomalous: Collection[str],
     unsure: Collection[str],
-    divide: Callable[[Images], Split],
+    divide: Callable[[ImageSet], Split],
 ) -> Parts:
     """Divide a pool after a review.
 
@@ -68,7 +69,7 @@ def split_reviewed(
     return Parts(images.subset(used), split, int((own & bad).sum()), unused, len(joined), int(near.sum()))
 
 
-def _sharing(images: Images, new: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _sharing(images: ImageSet, new: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which of the new images are connected to others by groups, and by copies between groups."""
     if images.groups is None:
         return np.zeros(len(new), bool)

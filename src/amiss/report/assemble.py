@@ -225,11 +225,12 @@ def made(detector: Detector, model: str) -> str:
     """With what a page was made, and when."""
     method, spec = catalog.name_of(detector.artifact.method), detector.layout.spec
     when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    images = f"{spec.width} × {spec.height} {'grey' if spec.channels == 1 else 'colour'}"
+    tiles = "" if detector.tiling is None else "tiles of "
+    images = f"{tiles}{spec.width} × {spec.height} {'grey' if spec.channels == 1 else 'colour'}"
     of = f"Model {shown(model)}: {method}" if model else method.capitalize()
     return f"{of}, {images}. Made {when} by amiss {__version__}."
 
 
 def coarse(layout: Layout) -> bool:
     """Whether images are so small that their single pixels should be seen."""
-    return max(layout.spec.height, layout.spec.width) <= EXACT
+    return layout.tiling is None and max(layout.spec.height, layout.spec.width) <= EXACT

@@ -18,6 +18,8 @@ MOST = 2000
 """A page shows at most so many images: those that score highest."""
 EXPLAINED, AROUND = 60, 12
 """So many images are explained: the highest scores, and those nearest to the threshold."""
+WHOLE_BYTES = 256 << 20
+"""Fewer are explained where images are tiled and those would take more memory than this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +94,8 @@ class Collector:
         """
         if self._window is None:
             self._window = Window.of(pixels, self.layout)
+        if self.layout.tiling is not None and len(pixels):
+            self._hold(pixels[0].nbytes)
         self._scores.append(scores)
         self._sets.setdefault(where, []).append(scores)
         if truth is not None:
@@ -107,6 +111,14 @@ class Collector:
         start = self._seen
         self._seen += len(scores)
         return {start + i: i for i in wanted}
+
+    def _hold(self, image_bytes: int) -> None:
+        """Keep fewer whole images where they are large; how many is settled by the largest that came."""
+        share = min(1.0, WHOLE_BYTES / (image_bytes * (EXPLAINED + AROUND)))
+        for top, most in ((self._highest, EXPLAINED), (self._around, AROUND)):
+            top.most = min(top.most, max(1, int(share * most)))
+            while len(top.heap) > top.most:
+                heapq.heappop(top.heap)
 
     def _keep_whole(self, at: int, rank: float, score: float, pixels: NDArray[np.generic]) -> None:
         far = 0.0 if self.threshold is None else -abs(score - self.threshold)

@@ -15,10 +15,11 @@ from amiss.engine.fitting import batch
 from amiss.engine.progress import silent
 from amiss.engine.runtime import place
 from amiss.engine.scoring import MICRO_BATCH
-from amiss.explain.maps import available
+from amiss.explain.maps import available, chosen
 from amiss.explain.residual import reconstruction
 from amiss.explain.showing import COARSE, MEANINGS
 from amiss.report.collect import Kept, Whole
+from amiss.report.large import large_maps
 from amiss.report.page import Picture, Scale, Tile
 from amiss.report.pictures import COUNTERPART, LARGE, NEAREST, Window, heat, picture
 from amiss.report.words import number, split_path
@@ -53,11 +54,16 @@ def explain(
     """Explain images with whatever the detector has."""
     if not whole:
         return Explained()
-    pixels = np.stack([one.pixels for one in whole])
-    kind = next((name for name in MEANINGS if name in available(detector.artifact.scorer)), None)
-    maps = None if kind is None else _maps(detector, pixels, kind, progress)
-    high = 0.0 if maps is None else float(np.quantile(maps, FULL))
-    counterparts = _counterparts(detector, pixels)
+    tiled = detector.tiling is not None
+    pixels = np.empty(0) if tiled else np.stack([one.pixels for one in whole])
+    scorer = detector.artifact.scorer
+    kinds = chosen(scorer, None, detector.tiling) if tiled else available(scorer)
+    kind = next((name for name in MEANINGS if name in kinds), None)
+    maps: Sequence[NDArray[np.float32]] | None = None
+    if kind is not None:
+        maps = large_maps(detector, whole, kind, progress) if tiled else [*_maps(detector, pixels, kind, progress)]
+    high = 0.0 if maps is None else float(np.quantile(np.concatenate([values.ravel() for values in maps]), FULL))
+    counterparts = None if tiled else _counterparts(detector, pixels)
     found: dict[int, tuple[Tile, ...]] = {}
     for i, one in enumerate(whole):
         if one.at not in names:

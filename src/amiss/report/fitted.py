@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from amiss.contracts import InputError, Progress
 from amiss.data.images import Images
+from amiss.data.tiled import ImageSet
 from amiss.detector import Detector
 from amiss.engine.progress import silent
 from amiss.evaluation.suspicious import suspicion
@@ -47,22 +48,24 @@ def fit_page(
     seen = Builder(detector)
     scores = detector.decision_scores_
     for part, index in _parts(detector, images).items():
-        for start in range(0, len(index), CHUNK):
-            at = index[start : start + CHUNK]
+        size = CHUNK if isinstance(images, Images) else 1  # tiled ones are large, and of any size
+        for start in range(0, len(index), size):
+            at = index[start : start + size]
             names = [images.name(int(i)) for i in at]
             by = None if ranks is None else ranks[at]
-            seen.add(names, scores[at], images.take(at).numpy(), where=part, suspicion=by)
+            pixels = images.take(at).numpy() if isinstance(images, Images) else images.whole(int(at[0]))[None]
+            seen.add(names, scores[at], pixels, where=part, suspicion=by)
     return _page(seen, what, model, notes, progress)
 
 
-def _images(detector: Detector) -> Images:
+def _images(detector: Detector) -> ImageSet:
     images = detector._images  # what decision_scores_ are the scores of
     if images is None:
         raise InputError("the training images are not part of a model file: a page of a fit is made right after it")
     return images
 
 
-def _parts(detector: Detector, images: Images) -> Mapping[str, NDArray[np.int64]]:
+def _parts(detector: Detector, images: ImageSet) -> Mapping[str, NDArray[np.int64]]:
     """Positions of the images of each set; the same images and seed are always divided in the same way."""
     parts = detector.split(images)
     named = {"train": parts.train, "held_out": parts.held_out, "calibration": parts.calibration}
