@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -54,6 +53,8 @@ def place(made, tmp_path, monkeypatch):
     return tmp_path / "work"
 
 
+EVIL = [NASTY[i] for i in (0, 1, 5, 7, 8, 13)] + ["`a`|*b*_c_[d](e).png"]
+"""Markup of both kinds, line breaks, and marks that turn text around, in names that a file can have."""
 LABELLED = ("--normal", "normal", "--anomalous", "anomalous")
 
 
@@ -138,7 +139,7 @@ def test_a_wrong_call_is_refused_in_one_sentence(place, capsys, words, sentence)
 def test_names_of_any_kind_stay_names(place):
     plain = "folder"
     bodies = {}
-    for i, name in enumerate([plain, *(name for name in NASTY if "/" not in name and len(os.fsencode(name)) < 200)]):
+    for i, name in enumerate([plain, *EVIL]):
         folder = place / name
         shutil.copytree(place / "good", folder)
         (folder / f"{name}.png").write_bytes(b"not an image")
