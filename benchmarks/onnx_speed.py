@@ -42,7 +42,7 @@ def single(session: onnxruntime.InferenceSession, images: np.ndarray) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--output", type=Path, help="write the figures as JSON")
+    parser.add_argument("--output", type=Path, help="append the figures to a list in JSON")
     args = parser.parse_args()
     torch.set_num_threads(1)
     keep_workspace()
@@ -89,7 +89,8 @@ def main() -> None:
             **provenance(),
             "versions": versions(),
         }
-        args.output.write_text(json.dumps(row, indent=1, sort_keys=True) + "\n")
+        before = json.loads(args.output.read_text()) if args.output.exists() else []
+        args.output.write_text(json.dumps([*before, row], indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":
