@@ -46,7 +46,7 @@ bench: $(VENV)/.test  ## measured ratios, exactness, false alarms, kills, memory
 
 bench-export: $(VENV)/.all  ## exported files on 2,000 real images, and their speed; needs the official files in AMISS_DATA
 	$(BIN)/python benchmarks/onnx_parity.py
-	$(BIN)/python benchmarks/onnx_speed.py
+	$(BIN)/python benchmarks/onnx_speed.py --output results/onnx_speed.json
 
 smoke: $(VENV)/.core  ## a short run of every method and protocol through the benchmark
 	rm -rf build/smoke
