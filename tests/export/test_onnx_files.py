@@ -28,6 +28,7 @@ from amiss.methods.council import Council
 from amiss.methods.knn import KNN
 from amiss.methods.pca import PCA
 from amiss.scores.council import Minimum, Stouffer
+from amiss.transforms.tiles import Tiling
 from amiss.transforms.unit import to_unit
 from faulty import Faulty
 from tiny import tiny
@@ -223,9 +224,8 @@ def test_what_cannot_be_exported_is_refused_and_says_why(tmp_path):
     declared = fitted(Faulty("does not export and says so"), ImageSpec(1, 12, 12))
     with pytest.raises(InputError, match=r"the score of FaultyScorer cannot be exported: it declares itself"):
         export_onnx(declared, tmp_path / "m.onnx")
-    tiles = pytest.importorskip("amiss.transforms.tiles")
     tiled = fitted(PCA())
-    layout = Layout(SPEC, "uint8", tiles.Tiling(28, 14))
+    layout = Layout(SPEC, "uint8", Tiling(28, 14))
     with pytest.raises(InputError, match="a model that cuts images into tiles cannot be exported"):
         export_onnx(Detector.of(replace(tiled.artifact, layout=layout)), tmp_path / "m.onnx")
     with pytest.raises(InputError, match="not fitted"):

@@ -31,7 +31,7 @@ def require_exportable(scorer: Scorer, layout: Layout) -> None:
             f"the score of {type(stuck[-1]).__name__} cannot be exported: it declares itself that torch.export cannot "
             f"trace it (exportable = False)"
         )
-    if getattr(layout, "tiling", None) is not None:
+    if layout.tiling is not None:
         raise InputError(
             "a model that cuts images into tiles cannot be exported: the file would take images of one size, and the "
             "tiles of an image have to be put together outside of it"
