@@ -73,7 +73,7 @@ def measured(what: str, method: str, photos: Path, model: Path) -> dict[str, obj
 def main() -> None:
     """Measure each method and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--methods", nargs="+", default=["pca", "knn"])
+    parser.add_argument("--methods", nargs="+", default=["pca"])
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
