@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from amiss.contracts import InputError
-from amiss.serve.access import Access
 from amiss.serve.limits import Limits
 from amiss.serve.rolling import DriftOptions
 
@@ -29,6 +28,8 @@ class Plan:
     device: str = "auto"
     limits: Limits = field(default_factory=Limits)
     drift: DriftOptions = field(default_factory=DriftOptions)
+    look_every: float = 1.0
+    """Seconds from one look at the model files to the next."""
 
 
 def by_stem(paths: Sequence[Path]) -> dict[str, Path]:
@@ -79,8 +80,7 @@ def serve(plan: Plan, started: Callable[[str], None]) -> None:
         port = listening.getsockname()[1]
         shown = f"[{plan.host}]" if ":" in plan.host else plan.host
         with ThreadPoolExecutor(cores(), thread_name_prefix="decode") as decoders:
-            access = Access(plan.token, plan.host)
-            run(plan, paths, access, decoders, listening, lambda: started(f"http://{shown}:{port}"))
+            run(plan, paths, decoders, listening, lambda: started(f"http://{shown}:{port}"))
 
 
 def cores() -> int:

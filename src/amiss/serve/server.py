@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -25,16 +24,13 @@ from amiss.serve.serving import Serving
 log = logging.getLogger("amiss.serve")
 
 
-def run(
+def build(
     plan: Plan,
     paths: Mapping[str, Path],
-    access: Access,
     decoders: Executor,
-    listening: socket.socket,
     started: Callable[[], None],
-) -> None:
-    """Load the models and answer on a socket that listens already, until a signal; raises as `serve`."""
-    start_logging()
+) -> uvicorn.Server:
+    """Load the models and make the server; raises as `serve`."""
     metrics = Metrics()
     models = {
         name: Model(
@@ -48,13 +44,13 @@ def run(
         )
         for name, path in paths.items()
     }
-
-    def tell() -> None:
-        log.info("serving", extra={"models": list(models), "host": plan.host, "port": listening.getsockname()[1]})
-        started()
-
-    app = create_app(Serving(models, plan.limits, metrics), access, started=tell)
-    server = uvicorn.Server(
+    app = create_app(
+        Serving(models, plan.limits, metrics),
+        Access(plan.token, plan.host),
+        look_every=plan.look_every,
+        started=started,
+    )
+    return uvicorn.Server(
         uvicorn.Config(
             app,
             lifespan="on",
@@ -66,6 +62,23 @@ def run(
             timeout_graceful_shutdown=round(plan.limits.body_seconds + plan.limits.answer_seconds) + 1,
         )
     )
+
+
+def run(
+    plan: Plan,
+    paths: Mapping[str, Path],
+    decoders: Executor,
+    listening: socket.socket,
+    started: Callable[[], None],
+) -> None:
+    """Answer on a socket that listens already, until a signal; raises as `serve`."""
+    start_logging()
+
+    def tell() -> None:
+        log.info("serving", extra={"models": list(paths), "host": plan.host, "port": listening.getsockname()[1]})
+        started()
+
+    server = build(plan, paths, decoders, tell)
     with _quiet_signals():
         server.run(sockets=[listening])
     if not server.started:
@@ -75,9 +88,6 @@ def run(
 @contextmanager
 def _quiet_signals() -> Iterator[None]:
     """Let a signal that has stopped the server be over then; uvicorn raises it once more when all is done."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     before = {kind: signal.signal(kind, lambda *_: None) for kind in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield

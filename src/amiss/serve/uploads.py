@@ -106,10 +106,14 @@ async def _from_form(request: Request, limits: Limits) -> list[Upload]:
             raise RefusedError(400, f"the form has a field without a file name; accepted is {ACCEPTED}") from error
         raise RefusedError(400, f"the form cannot be read: {error.message}") from error
     uploads: list[Upload] = []
-    for field, value in form.multi_items():
-        if field != FIELD or not isinstance(value, UploadFile):
-            raise RefusedError(400, f"unknown field {field[:100]!r}; accepted is {ACCEPTED}")
-        uploads.append(Upload(value.filename or f"{FIELD}[{len(uploads)}]", value.file))
+    try:
+        for field, value in form.multi_items():
+            if field != FIELD or not isinstance(value, UploadFile):
+                raise RefusedError(400, f"unknown field {field[:100]!r}; accepted is {ACCEPTED}")
+            uploads.append(Upload(value.filename or f"{FIELD}[{len(uploads)}]", io.BytesIO(value.file.read())))
+            value.file.close()
+    finally:
+        await form.close()
     return uploads
 
 
