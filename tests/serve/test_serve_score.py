@@ -68,7 +68,7 @@ def test_names_come_back_as_they_were_given(server, kinds, name):
 
 def test_a_name_that_is_no_text_does_no_harm(server, kinds):
     image = base64.b64encode(kinds[0].read_bytes()).decode()
-    body = '{"images": ["%s"], "names": ["\\ud800\\u0000"]}' % image
+    body = '{"images": ["' + image + '"], "names": ["\\ud800\\u0000"]}'
     answer = server.client.post("/score?model=knn", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 200
     assert '"\\ud800\\u0000"' in answer.text

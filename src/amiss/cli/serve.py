@@ -20,7 +20,7 @@ from amiss.serve.run import Plan, require_extra, serve
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """Answer over HTTP: image upload, the Open Inference Protocol, metrics, and a page to look at images."""
+    """Answer over HTTP: image upload, the Open Inference Protocol, and metrics."""
 
     models: Annotated[tuple[Path, ...], Positional, arg(metavar="MODEL [MODEL ...]", help_behavior_hint="")]
     """Model files, made by amiss fit; each is called by its name without the ending."""

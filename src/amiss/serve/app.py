@@ -1,4 +1,4 @@
-"""The application: routes, the page, what a refusal looks like, and the tasks that run beside requests."""
+"""The application: routes, what a refusal looks like, and the tasks that run beside requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from starlette.types import ASGIApp
 from amiss.serve import protocol, scoring
 from amiss.serve.access import Access
 from amiss.serve.guard import Guard, refusal
-from amiss.serve.page import page, policy
 from amiss.serve.refusal import RefusedError
 from amiss.serve.serving import Serving
 
@@ -45,7 +44,6 @@ def create_app(
     inner.state.serving = serving
     inner.include_router(scoring.router)
     inner.include_router(protocol.router)
-    inner.add_api_route("/", _page, include_in_schema=False)
     for kind, handler in (
         (RefusedError, _refused),
         (HTTPException, _http_error),
@@ -83,10 +81,6 @@ async def _watch(serving: Serving, look_every: float) -> None:
                 await asyncio.to_thread(model.refresh)
             except Exception:  # the server has to go on, with the model that it has
                 log.exception("a model file could not be looked at", extra={"model": model.name})
-
-
-async def _page() -> Response:
-    return Response(page(), media_type="text/html", headers={"Content-Security-Policy": policy()})
 
 
 async def _refused(request: Request, error: Exception) -> Response:
