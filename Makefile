@@ -80,7 +80,7 @@ $(VENV)/.test: $(BIN)/python $(INPUTS)
 	touch $@
 
 $(VENV)/.all: $(BIN)/python $(INPUTS)
-	$(PIP) -e ".[test,table,ray,report,browser,export]"
+	$(PIP) -e ".[test,serve,serve-test,table,ray,report,browser,export]"
 	touch $@
 
 $(VENV)/.lint: $(BIN)/python $(INPUTS)

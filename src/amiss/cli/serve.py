@@ -1,4 +1,4 @@
-"""`amiss serve`: models over HTTP, with a page to look at images."""
+"""`amiss serve`: models over HTTP."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def load_file(path: Path, device: str, options: DriftOptions) -> Loaded:
     place(detector.artifact.scorer, detector.runtime.resolve())
     calibration, layout = detector.calibration, detector.layout
     if layout.tiling is not None:
-        raise InputError(f"{path} sees images as tiles, which cannot be served yet; serve a model fitted without --tile")
+        raise InputError(f"{path} sees images as tiles, which are not served; fit without --tile")
     loaded = Loaded(detector, calibration, layout, Rolling(calibration.scores, options))
     spec = layout.spec
     try:
