@@ -2,10 +2,10 @@
 
     AMISS_DATA=DIR python scripts/guide.py [--out results/guide.json] [--figures docs/figures] [--work DIR]
 
-Needs Head CT below AMISS_DATA, the extras report and browser, and a Chromium. Writes one JSON file with the commands in
-their order and what they printed, from which `make docs` fills the page, and docs/figures/guide_*.png. Progress lines
-are left out of the outputs. The mistakes of the story are made here: PLANTED scans with a bleeding are put among the
-normal ones, and the review marks those of them that stand among the first LOOKED cards, and nothing else.
+Needs Brain MRI below AMISS_DATA, the extras report and browser, and a Chromium. Writes one JSON file with the commands
+in their order and what they printed, from which `make docs` fills the page, and docs/figures/guide_*.png. Progress
+lines are left out of the outputs. The mistakes of the story are made here: PLANTED scans with a tumour are put among
+the normal ones, and the review marks those of them that stand among the first LOOKED cards, and nothing else.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from playwright.sync_api import sync_playwright
 from amiss import __version__
 
 ROOT = Path(__file__).parents[1]
-NORMAL, PLANTED, UNSEEN, BLEEDING, LOOKED = 70, 5, 30, 60, 15
+NORMAL, PLANTED, UNSEEN, TUMOURS, LOOKED = 70, 5, 28, 60, 25
 SEED = 0
 PROGRESS = re.compile(r"^[\w ()]+: [\d,]+(/[\d,]+)? \d+:\d\d")
 TALL = {"width": 1100, "height": 640}
@@ -39,17 +39,17 @@ TALL = {"width": 1100, "height": 640}
 def lay_out(home: Path, work: Path) -> set[str]:
     """Copy scans to scans/ and later/ under neutral names; return the paths of the planted ones."""
     rng = np.random.default_rng(SEED)
-    normal = rng.permutation(sorted((home / "head-ct" / "normal").glob("*.png")))[: NORMAL + UNSEEN]
-    bleeding = rng.permutation(sorted((home / "head-ct" / "hemorrhage").glob("*.png")))[: PLANTED + BLEEDING]
-    training = rng.permutation([*normal[:NORMAL], *bleeding[:PLANTED]])
-    folders = {"scans": training, "later/normal": normal[NORMAL:], "later/bleeding": bleeding[PLANTED:]}
+    normal = rng.permutation(sorted((home / "brain-mri" / "no").glob("*.png")))[: NORMAL + UNSEEN]
+    tumours = rng.permutation(sorted((home / "brain-mri" / "yes").glob("*.png")))[: PLANTED + TUMOURS]
+    training = rng.permutation([*normal[:NORMAL], *tumours[:PLANTED]])
+    folders = {"scans": training, "later/normal": normal[NORMAL:], "later/tumour": tumours[PLANTED:]}
     planted = set()
     for folder, files in folders.items():
         (work / folder).mkdir(parents=True)
         for i, file in enumerate(files):
             place = work / folder / f"{i:03}.png"
             shutil.copyfile(file, place)
-            if folder == "scans" and file in bleeding:
+            if folder == "scans" and file in tumours:
                 planted.add(str(place.relative_to(work)))
     return planted
 
@@ -121,19 +121,19 @@ def review(work: Path, names: list[str], planted: set[str]) -> tuple[int, str]:
 def tell(story: Story, planted: set[str], figures: Path) -> dict[str, object]:
     """The story, command by command."""
     work, method = story.work, "pca"
-    story.run("fit", f"amiss fit scans -o heads.safetensors --method {method} --report fit.html --report-folds 5")
+    story.run("fit", f"amiss fit scans -o brains.safetensors --method {method} --report fit.html --report-folds 5")
     page = work / "fit.html"
     names = cards(page.read_text(encoding="utf-8"))
     found, keys = review(work, names, planted)
     photograph(page, figures / "guide_fit.png", keys=keys)
-    story.run("refit", "amiss refit heads.safetensors review.csv -o heads2.safetensors")
-    story.run("score", "amiss score heads2.safetensors later -o later.csv --report later.html")
+    story.run("refit", "amiss refit brains.safetensors review.csv -o brains2.safetensors")
+    story.run("score", "amiss score brains2.safetensors later -o later.csv --report later.html")
     photograph(work / "later.html", figures / "guide_score.png")
-    measure = "--normal later/normal --anomalous later/bleeding"
-    story.run("before", f"amiss evaluate heads.safetensors {measure}")
-    story.run("after", f"amiss evaluate heads2.safetensors {measure} --report test.html")
+    measure = "--normal later/normal --anomalous later/tumour"
+    story.run("before", f"amiss evaluate brains.safetensors {measure}")
+    story.run("after", f"amiss evaluate brains2.safetensors {measure} --report test.html")
     photograph(work / "test.html", figures / "guide_test.png", top=True)
-    story.run("stricter", "amiss score heads2.safetensors later --fpr 0.1 -o strict.csv --overwrite")
+    story.run("looser", "amiss score brains2.safetensors later --fpr 0.2 -o more.csv")
     return {"planted": len(planted), "looked": LOOKED, "found": found, "training": NORMAL + PLANTED}
 
 

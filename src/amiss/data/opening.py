@@ -35,7 +35,11 @@ def opened(
     """
     try:
         # a file, not its path: of a path, Pillow 13 maps uncompressed TIFFs and garbles those with orientation 5 to 8
-        with quiet(), _bytes(path, stream) as file, Image.open(file, formats=formats) as image:
+        with (
+            quiet(),
+            _bytes(path, stream) as file,
+            Image.open(file, formats=None if formats is None else tuple(formats)) as image,
+        ):
             if image.width * image.height > most:
                 raise InputError(f"'{path}' has {image.width} x {image.height} pixels; {_limit(most)}")
             yield image
