@@ -330,3 +330,25 @@ def test_conversions_and_tables_are_told(amiss, photos, tmp_path):
     assert f"{table}: 60 rows" in called.err
     assert "59 grey files were converted to colour" in called.err
     assert "colour, 8-bit: trained on 39, calibrated on 21" in called.out  # whole scenes of three
+
+
+def test_verbose_tells_the_settings_and_every_epoch(amiss, photos, tmp_path):
+    called = amiss("fit", photos, "-o", tmp_path / "m.safetensors", "--method.epochs", 3, "-v")
+    assert called.code == 0
+    lines = called.err.splitlines()
+    assert lines[0] == "method gradcon:"
+    assert "  epochs: 3" in lines
+    assert any(line.startswith("device cpu, ") and line.endswith("random state 0") for line in lines)
+    told = [line for line in lines if line.startswith("training")]
+    assert [f"epoch {i}" in " ".join(told) for i in (1, 2, 3)] == [True] * 3
+    assert any(", recon " in line for line in told)
+    again = amiss("score", tmp_path / "m.safetensors", photos, "-v", "-o", tmp_path / "s.csv")
+    assert "method gradcon:" in again.err.splitlines()
+
+
+@pytest.mark.parametrize("verb", ["fit", "score", "evaluate", "refit"])
+def test_quiet_and_verbose_exclude_each_other(amiss, verb, tmp_path):
+    given = {"fit": [".", "-o", "m"], "score": ["m", "."], "evaluate": ["m"], "refit": ["m", "r", "-o", "n"]}[verb]
+    called = amiss(verb, *given, "-q", "-v")
+    assert called.code == 2
+    assert "--quiet and --verbose were both given" in called.complaint

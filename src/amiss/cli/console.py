@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from amiss.data.images import Layout, Skipped
 from amiss.engine.progress import Reporter
+from amiss.plain import InputError
 
 _DEPTHS = {"uint8": "8-bit", "uint16": "16-bit", "float32": "float"}
 
@@ -33,6 +34,12 @@ def reporting(*, quiet: bool = False, verbose: bool = False) -> Iterator[Reporte
         yield reporter
     finally:
         reporter.close()
+
+
+def require_one(*, quiet: bool, verbose: bool) -> None:
+    """Raise InputError where both more and less is asked for."""
+    if quiet and verbose:
+        raise InputError("--quiet and --verbose were both given: the one says less, the other more")
 
 
 def counted(n: int, noun: str) -> str:

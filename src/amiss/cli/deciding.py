@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import torch
+
+from amiss import catalog
 from amiss.calibration.conformal import Calibration
 from amiss.cli.console import counted, percent
 from amiss.contracts import InputError
@@ -35,3 +39,17 @@ def decision_lines(calibration: Calibration) -> list[str]:
         return [f"threshold {threshold:.6g}, set by hand{expected}"]
     promised = f"at most {percent(calibration.fpr)} false alarms on new normal images"
     return [f"threshold {threshold:.6g}: {promised} (promised from {known})"]
+
+
+def settings_lines(detector: Detector) -> list[str]:
+    """Say with which settings a detector works, for those who want to know all."""
+    settings = catalog.to_settings(detector.method)
+    name = settings.pop("method")
+    values = [f"  {key}: {json.dumps(value)}" for key, value in settings.items()]
+    where, threads = detector.runtime.resolve(), counted(torch.get_num_threads(), "thread")
+    return [
+        f"method {name}" + (":" if values else ", which has no settings"),
+        *values,
+        f"device {where}, {threads} in torch; precision {detector.runtime.precision}; random state "
+        f"{detector.random_state}",
+    ]

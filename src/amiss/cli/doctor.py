@@ -25,7 +25,13 @@ from amiss.detector import Detector
 from amiss.methods.gradcon import GradCon
 
 CORE = ("amiss", "torch", "numpy", "scikit-learn", "pillow", "safetensors", "tyro", "cattrs")
-EXTRAS = {"table": ("pandas", "pyarrow"), "ray": ("ray",), "export": ("onnx", "onnxscript", "onnxruntime")}
+EXTRAS = {
+    "table": ("pandas", "pyarrow"),
+    "ray": ("ray",),
+    "report": ("jinja2", "matplotlib"),
+    "export": ("onnx", "onnxscript", "onnxruntime"),
+    "serve": ("fastapi", "uvicorn"),
+}
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from tyro.conf import Positional, arg
 
 from amiss import __version__, catalog
 from amiss.calibration.table import ScoreTable, concatenate
-from amiss.cli.console import counted, note, percent, reporting, result, share, skipped_lines
-from amiss.cli.deciding import decision_lines, load_deciding
+from amiss.cli.console import counted, note, percent, reporting, require_one, result, share, skipped_lines
+from amiss.cli.deciding import decision_lines, load_deciding, settings_lines
 from amiss.cli.options import parse
 from amiss.cli.outputs import require_writable
 from amiss.cli.report import require_page
@@ -67,22 +67,27 @@ class EvaluateOptions:
     """auto, cpu, cuda, cuda:N or mps."""
     quiet: Annotated[bool, arg(aliases=["-q"])] = False
     """Show no progress."""
+    verbose: Annotated[bool, arg(aliases=["-v"])] = False
+    """Tell the settings in force, and each step in a line of its own."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure a model on labelled images."""
     options = parse(EvaluateOptions, arguments, "evaluate")
+    require_one(quiet=options.quiet, verbose=options.verbose)
     radii = _radii(options)
     if options.out is not None:
         require_writable(options.out, overwrite=options.overwrite)
     require_page(options.report, overwrite=options.overwrite)
     detector = load_deciding(options.model, fpr=options.fpr, threshold=options.threshold, device=options.device)
+    if options.verbose:
+        note(*settings_lines(detector))
     if radii and detector.tiling is not None:
         raise InputError(f"--attack is for models of whole images: {options.model} takes {detector.tiling}")
     sources = _sources(options)
     skipped: list[Skipped] = []
     page = None if options.report is None else Builder(detector)
-    with reporting(quiet=options.quiet) as reporter:
+    with reporting(quiet=options.quiet, verbose=options.verbose) as reporter:
         seen: list[NDArray[np.generic]] = []  # pixels, kept for the attack alone
         tables = [
             _scored(detector, source, what, options, reporter, skipped, seen, page) for what, source in sources.items()

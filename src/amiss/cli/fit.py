@@ -14,8 +14,8 @@ from tyro.conf import Positional, arg
 from amiss import catalog
 from amiss.artifact.file import Artifact, load
 from amiss.calibration.conformal import Calibration
-from amiss.cli.console import counted, described, note, reporting, result, skipped_lines
-from amiss.cli.deciding import decision_lines
+from amiss.cli.console import counted, described, note, reporting, require_one, result, skipped_lines
+from amiss.cli.deciding import decision_lines, settings_lines
 from amiss.cli.options import parse_with_method
 from amiss.cli.outputs import discard_parts, require_folder, require_writable
 from amiss.cli.report import require_page
@@ -75,12 +75,15 @@ class FitOptions:
     """Replace an existing model once the new one is written, and discard an unfinished fit."""
     quiet: Annotated[bool, arg(aliases=["-q"])] = False
     """Show no progress, and not what was read."""
+    verbose: Annotated[bool, arg(aliases=["-v"])] = False
+    """Tell the settings in force, and each step in a line of its own."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Fit and write a model."""
     started = time.perf_counter()
     options, method = parse_with_method(FitOptions, arguments, "fit")
+    require_one(quiet=options.quiet, verbose=options.verbose)
     unfinished = Unfinished(options.out)
     if options.report_folds < 1:
         raise InputError(f"--report-folds {options.report_folds} is out of range: it must be 1 or more")
@@ -134,7 +137,9 @@ def _fit(options: FitOptions, method: Method, unfinished: Unfinished) -> Artifac
         tile_overlap=options.tile_overlap,
         tile_pool=options.tile_pool,
     )
-    with reporting(quiet=options.quiet) as reporter:
+    if options.verbose:
+        note(*settings_lines(detector))
+    with reporting(quiet=options.quiet, verbose=options.verbose) as reporter:
         detector.fit(
             options.normal,
             reading=Reading(options.recursive, options.group_by, options.on_bad),

@@ -13,8 +13,8 @@ from tyro.conf import Positional, arg
 from amiss.artifact.file import load
 from amiss.calibration.table import ScoreRow, ScoreTable
 from amiss.cli.calibrate import comparison, table
-from amiss.cli.console import counted, note, reporting, result
-from amiss.cli.deciding import decision_lines
+from amiss.cli.console import counted, note, reporting, require_one, result
+from amiss.cli.deciding import decision_lines, settings_lines
 from amiss.cli.options import parse
 from amiss.cli.outputs import discard_parts, require_folder, require_writable
 from amiss.cli.unfinished import Unfinished
@@ -57,12 +57,15 @@ class RefitOptions:
     """auto, cpu, cuda, cuda:N or mps."""
     quiet: Annotated[bool, arg(aliases=["-q"])] = False
     """Show no progress, and not what was read."""
+    verbose: Annotated[bool, arg(aliases=["-v"])] = False
+    """Tell the settings in force, and each step in a line of its own."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Fit after a review and write a model."""
     started = time.perf_counter()
     options = parse(RefitOptions, arguments, "refit")
+    require_one(quiet=options.quiet, verbose=options.verbose)
     unfinished = Unfinished(options.out)
     if _finished(options, unfinished):
         result(f"{options.out} is finished already: there is nothing to resume (--overwrite fits anew)")
@@ -71,6 +74,8 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     review = read_review(options.review)
     old = Detector.load(options.model, device=options.device)
+    if options.verbose:
+        note(*settings_lines(old))
     discard_parts(options.out)
     unfinished.prepare(overwrite=options.overwrite)
     try:
@@ -108,7 +113,7 @@ def _refit(old: Detector, review: Review, options: RefitOptions, unfinished: Unf
         given.reading.on_bad if options.on_bad == "remembered" else options.on_bad,
     )
     with unfinished.guarding():
-        with reporting(quiet=options.quiet) as reporter:
+        with reporting(quiet=options.quiet, verbose=options.verbose) as reporter:
             new = old.refit(
                 review,
                 options.normal,

@@ -15,8 +15,8 @@ from typing import Annotated, Protocol
 from tyro.conf import Positional, arg
 
 from amiss.calibration.table import SUFFIXES, ScoreTable, table_writer
-from amiss.cli.console import counted, note, reporting, share, skipped_lines
-from amiss.cli.deciding import decision_lines, load_deciding
+from amiss.cli.console import counted, note, reporting, require_one, share, skipped_lines
+from amiss.cli.deciding import decision_lines, load_deciding, settings_lines
 from amiss.cli.options import parse
 from amiss.cli.outputs import require_writable
 from amiss.cli.report import require_page
@@ -57,6 +57,8 @@ class ScoreOptions:
     """auto, cpu, cuda, cuda:N or mps."""
     quiet: Annotated[bool, arg(aliases=["-q"])] = False
     """Show no progress and no summary."""
+    verbose: Annotated[bool, arg(aliases=["-v"])] = False
+    """Tell the settings in force, and each step in a line of its own."""
 
 
 class _Writer(Protocol):
@@ -97,6 +99,7 @@ class _Seen:
 def main(arguments: Sequence[str]) -> int:
     """Score images into a table."""
     options = parse(ScoreOptions, arguments, "score")
+    require_one(quiet=options.quiet, verbose=options.verbose)
     started = time.perf_counter()
     if options.out is not None:
         if options.out.suffix.lower() not in SUFFIXES:
@@ -104,6 +107,8 @@ def main(arguments: Sequence[str]) -> int:
         require_writable(options.out, overwrite=options.overwrite)
     require_page(options.report, overwrite=options.overwrite)
     detector = load_deciding(options.model, fpr=options.fpr, threshold=options.threshold, device=options.device)
+    if options.verbose:
+        note(*settings_lines(detector))
     seen = _score(detector, options)
     if not options.quiet:
         note(*_summary(seen, detector, options, time.perf_counter() - started))
@@ -115,7 +120,7 @@ def _score(detector: Detector, options: ScoreOptions) -> _Seen:
     seen = _Seen()
     page = None if options.report is None else Builder(detector)
     crowded = options.out is None and sys.stdout.isatty()  # rows and a bar on one screen
-    with reporting(quiet=options.quiet or crowded) as reporter:
+    with reporting(quiet=options.quiet or crowded, verbose=options.verbose) as reporter:
         with _writer(options.out) as writer:
             for table, chunk in detector.score_stream(source, terms=options.terms, progress=reporter):
                 seen.add(table, chunk)
