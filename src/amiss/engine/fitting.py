@@ -234,7 +234,7 @@ def _epoch(run: _Run, number: int, phase: Phase, images: Batches, epoch: int, ep
     run.learner.train()
     sums: dict[str, Tensor] = {}
     seen = 0
-    told = f"epoch {epoch + 1}{_last_losses(run, phase)}"
+    told = f"epoch {epoch + 1}{_last_losses(run, phase, epoch)}"
     for i, start in enumerate(starts):
         index = visit[start : start + phase.batch_size]
         run.learner.clock = epoch + i / len(starts)
@@ -251,11 +251,13 @@ def _epoch(run: _Run, number: int, phase: Phase, images: Batches, epoch: int, ep
     return {name: (total / seen).item() for name, total in sums.items()}
 
 
-def _last_losses(run: _Run, phase: Phase) -> str:
-    """The losses of this phase's epoch before, for people: `, recon 0.0123`; nothing in its first epoch."""
-    before = run.log[-1] if run.log else {}
-    losses = before.get("losses") if before.get("phase") == phase.name else None
-    return "".join(f", {name} {value:.4g}" for name, value in losses.items()) if isinstance(losses, dict) else ""
+def _last_losses(run: _Run, phase: Phase, done: int) -> str:
+    """The losses of the phase's epoch before, for people: `, recon 0.0123`; nothing where none is done."""
+    for record in reversed(run.log) if done else ():
+        losses = record.get("losses")
+        if record["event"] == "epoch" and record["phase"] == phase.name and isinstance(losses, dict):
+            return "".join(f", {name} {value:.4g}" for name, value in losses.items())
+    return ""
 
 
 def _select(run: _Run, phase: Phase, where: str) -> dict[str, object]:
