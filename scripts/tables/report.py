@@ -13,8 +13,8 @@ def page() -> str:
     return (
         f"Scoring {found['images']:,} images took {found['seconds_without']:.1f} s without a page and "
         f"{found['seconds_with']:.1f} s with one, each in a fresh process; the page has {found['megabytes']:.1f} MB "
-        f"and opens in {found['opened']:.1f} s in headless Chromium, {found['opened_slowest']:.1f} s at the slowest. File: "
-        "`results/report_page.json`, made by `benchmarks/report_page.py`."
+        f"and opens in {found['opened']:.1f} s in headless Chromium, {found['opened_slowest']:.1f} s at the slowest. "
+        "File: `results/report_page.json`, made by `benchmarks/report_page.py`."
     )
 
 
