@@ -16,8 +16,8 @@ from amiss.serve.refusal import RefusedError
 
 VARIABLE = "AMISS_TOKEN"
 SHORTEST = 16
-OPEN = ("/", "/v2/health/live", "/v2/health/ready")
-"""Paths that need no token: the page, which holds no data and asks for the token, and what probes ask."""
+OPEN = ("/v2/health/live", "/v2/health/ready")
+"""Paths that need no token: what probes ask."""
 
 
 def read_token(path: Path | None) -> str | None:
