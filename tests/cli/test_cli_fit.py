@@ -352,3 +352,11 @@ def test_quiet_and_verbose_exclude_each_other(amiss, verb, tmp_path):
     called = amiss(verb, *given, "-q", "-v")
     assert called.code == 2
     assert "--quiet and --verbose were both given" in called.complaint
+
+
+@pytest.mark.parametrize(("words", "kept"), [((), True), (("--no-thumbnails",), False)])
+def test_training_images_are_kept_unless_that_is_not_wanted(amiss, photos, tmp_path, words, kept):
+    assert amiss("fit", photos, "-o", tmp_path / "m.safetensors", "--method", "pca", *words).code == 0
+    artifact = Detector.load(tmp_path / "m.safetensors").artifact
+    assert (artifact.thumbnails is not None) == kept
+    assert ("thumbnails" in artifact.record) == kept

@@ -65,6 +65,8 @@ class FitOptions:
     """Known anomalies, for the semi-supervised methods alone: a folder with its subfolders, one image, or a table."""
     on_bad: OnBad = "stop"
     """What to do with a file that cannot be read: stop and name it, or skip and list it."""
+    no_thumbnails: bool = False
+    """Keep no small copies and names of training images in the model, which pages show beside a new one."""
     report: Annotated[Path | None, arg(metavar="FILE.html", help_behavior_hint="")] = None
     """Page to write besides: how training went, and the training images, the most suspicious first, to be reviewed."""
     report_folds: int = 1
@@ -136,6 +138,7 @@ def _fit(options: FitOptions, method: Method, unfinished: Unfinished) -> Artifac
         tile=options.tile,
         tile_overlap=options.tile_overlap,
         tile_pool=options.tile_pool,
+        keep_images=not options.no_thumbnails,
     )
     if options.verbose:
         note(*settings_lines(detector))
