@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from amiss.contracts import InputError
+
+httpx = pytest.importorskip("httpx", reason='needs the extra: pip install "amiss[serve-test]"')
 
 pytestmark = [pytest.mark.extra("serve"), pytest.mark.xdist_group("serve")]
 
