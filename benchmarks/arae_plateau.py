@@ -21,7 +21,8 @@ import torch
 from amiss import catalog
 from amiss.contracts import Scorer
 from amiss.data.sets import load
-from amiss.engine.fitting import batch, fit
+from amiss.engine.batches import batch
+from amiss.engine.fitting import fit
 from amiss.engine.progress import Reporter
 from amiss.engine.runtime import Runtime
 from amiss.engine.scoring import score_images

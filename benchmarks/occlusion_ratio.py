@@ -22,7 +22,8 @@ from amiss import catalog
 from amiss.contracts import Scorer
 from amiss.data.images import Images
 from amiss.data.sets import load
-from amiss.engine.fitting import batch, fit
+from amiss.engine.batches import batch
+from amiss.engine.fitting import fit
 from amiss.engine.runtime import Runtime, keep_workspace
 from amiss.explain.occlusion import occlusion
 from ratios import Goal, Variants, medians, record, report

@@ -12,7 +12,7 @@ from tyro.conf import Positional, arg
 from amiss.cli.console import note, reporting, result
 from amiss.cli.options import parse
 from amiss.cli.outputs import require_writable
-from amiss.contracts import InputError
+from amiss.cli.values import attack_radii
 from amiss.data.store import OnBad
 from amiss.detector import Detector
 from amiss.report.card.asked import Asked
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
         normal=options.normal,
         anomalous=options.anomalous,
         compare=options.compare,
-        attack=_radii(options.attack),
+        attack=attack_radii(options.attack),
         corruptions=options.corruptions,
         drift=options.drift,
         train=options.train,
@@ -76,16 +76,6 @@ def main(arguments: Sequence[str]) -> int:
     result(*_summary(card))
     note(f"card: {options.out}")
     return 0
-
-
-def _radii(given: str | None) -> tuple[float, ...]:
-    """Radii of the attack; raises InputError for what is no list of numbers."""
-    try:
-        return () if given is None else tuple(float(word) for word in given.split(","))
-    except ValueError as error:
-        raise InputError(
-            f"--attack {given!r} is not accepted: give numbers from 0 to 1 with commas, such as 0.01,0.05"
-        ) from error
 
 
 def _summary(card: ModelCard) -> list[str]:

@@ -19,7 +19,7 @@ from amiss.cli.deciding import decision_lines, load_deciding, settings_lines
 from amiss.cli.options import parse
 from amiss.cli.outputs import require_writable
 from amiss.cli.report import require_page
-from amiss.cli.values import Given
+from amiss.cli.values import Given, attack_radii
 from amiss.contracts import InputError, Progress
 from amiss.data.atomic import write_atomic
 from amiss.data.images import Images, Skipped
@@ -75,7 +75,9 @@ def main(arguments: Sequence[str]) -> int:
     """Measure a model on labelled images."""
     options = parse(EvaluateOptions, arguments, "evaluate")
     require_one(quiet=options.quiet, verbose=options.verbose)
-    radii = _radii(options)
+    if options.attack is None and options.attack_term is not None:
+        raise InputError("--attack-term names what is attacked: give --attack EPS too")
+    radii = attack_radii(options.attack)
     if options.out is not None:
         require_writable(options.out, overwrite=options.overwrite)
     require_page(options.report, overwrite=options.overwrite)
@@ -167,20 +169,6 @@ def _scored(
     if not found:
         raise InputError(f"none of the {what} images could be read: {skipped[0].reason}")
     return concatenate(found)
-
-
-def _radii(options: EvaluateOptions) -> list[float]:
-    """Radii of the attack; raises InputError for what is no list of numbers."""
-    if options.attack is None:
-        if options.attack_term is not None:
-            raise InputError("--attack-term names what is attacked: give --attack EPS too")
-        return []
-    try:
-        return [float(word) for word in options.attack.split(",")]
-    except ValueError as error:
-        raise InputError(
-            f"--attack {options.attack!r} is not accepted: give numbers from 0 to 1 with commas, such as 0.05,0.1"
-        ) from error
 
 
 def _attacked(

@@ -23,6 +23,16 @@ class BadValueError(InputError):
         self.value = value
 
 
+def attack_radii(given: str | None) -> tuple[float, ...]:
+    """Radii of an attack from the words of --attack; raises InputError for what is no list of numbers."""
+    try:
+        return () if given is None else tuple(float(word) for word in given.split(","))
+    except ValueError as error:
+        raise InputError(
+            f"--attack {given!r} is not accepted: give numbers from 0 to 1 with commas, such as 0.05,0.1"
+        ) from error
+
+
 def registry() -> ConstructorRegistry:
     """Rules for whole and real numbers, either of which may be `none` where a field allows it, and for choices."""
     rules = ConstructorRegistry()

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,11 +16,11 @@ from torch import Tensor
 
 from amiss.contracts import ImageSpec, InputError, Learner, Method, Phase, Progress, Scorer, WorkError
 from amiss.engine import health
+from amiss.engine.batches import Batches, batch
 from amiss.engine.progress import silent
 from amiss.engine.runtime import Runtime, derive, keep_workspace, order, place, seeded
 from amiss.engine.state import State, capture, copy_tensors, install, restore
 from amiss.engine.workdir import Record, Workdir
-from amiss.transforms.unit import to_unit
 
 SAMPLE = 256
 """Training images on which the finished detector is checked."""
@@ -31,18 +30,6 @@ RESTARTS = 20
 
 EARLY = 5
 """Epochs of a phase in which standing still means a dead start; later it may mean that nothing is left to learn."""
-
-
-class Batches(Protocol):
-    """What the engine asks of images: how many, and any of them by number."""
-
-    def __len__(self) -> int:
-        """Number of images."""
-        ...
-
-    def take(self, index: np.ndarray) -> Tensor:
-        """Images (B, C, H, W) in the depth in which they are kept."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -304,8 +291,3 @@ def _freeze(learner: Learner) -> Scorer:
     with seeded(0):
         scorer = copy.deepcopy(learner.scorer())
     return scorer.requires_grad_(False).eval()
-
-
-def batch(images: Batches, index: np.ndarray, device: torch.device) -> Tensor:
-    """Images (B, C, H, W) in [0, 1] on the device."""
-    return to_unit(images.take(index).to(device))

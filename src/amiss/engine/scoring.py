@@ -10,7 +10,7 @@ from torch import Tensor
 
 from amiss.contracts import Progress, Scorer
 from amiss.data.tiled import TiledImages
-from amiss.engine.fitting import Batches, batch
+from amiss.engine.batches import Batches, batch
 from amiss.engine.progress import silent
 from amiss.engine.runtime import keep_workspace
 from amiss.transforms.tiles import pool

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from amiss.adversaries.perturbation import L2, Linf
 from amiss.contracts import InputError, Progress, Scorer
-from amiss.engine.fitting import Batches, batch
+from amiss.engine.batches import Batches, batch
 from amiss.engine.progress import silent
 from amiss.engine.runtime import derive, keep_workspace, seeded
 from amiss.engine.scoring import MICRO_BATCH, device_of, score_images, score_terms

@@ -13,7 +13,7 @@ from torch import Tensor
 from amiss.contracts import ImageSpec, InputError, Progress, Scorer
 from amiss.data.images import Images, Layout
 from amiss.data.stream import Stream
-from amiss.engine.fitting import batch
+from amiss.engine.batches import batch
 from amiss.engine.progress import silent
 from amiss.engine.runtime import keep_workspace
 from amiss.engine.scoring import MICRO_BATCH, device_of

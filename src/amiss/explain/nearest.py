@@ -14,7 +14,7 @@ from amiss.contracts import ImageSpec, InputError
 from amiss.data.images import Images
 from amiss.data.stream import Stream
 from amiss.data.tiled import ImageSet, TiledImages
-from amiss.engine.fitting import batch
+from amiss.engine.batches import batch
 from amiss.explain.parts import VALUES
 from amiss.nets.pixels import rows, squared_distances, wide
 from amiss.transforms.unit import to_unit

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from amiss.data.images import Layout
 from amiss.data.tiled import TiledImages
-from amiss.engine.fitting import batch
+from amiss.engine.batches import batch
 from amiss.engine.scoring import MICRO_BATCH
 from amiss.transforms.tiles import corners, coverage, lay
 

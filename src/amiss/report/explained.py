@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from amiss.contracts import Progress
 from amiss.data.images import TOP, Images
 from amiss.detector import Detector
-from amiss.engine.fitting import batch
+from amiss.engine.batches import batch
 from amiss.engine.progress import silent
 from amiss.engine.runtime import place
 from amiss.engine.scoring import MICRO_BATCH

@@ -15,7 +15,7 @@ from amiss.calibration.drift import Drift, drift
 from amiss.contracts import InputError, Progress
 from amiss.data.images import Images
 from amiss.detector import Detector
-from amiss.engine.fitting import batch
+from amiss.engine.batches import batch
 from amiss.engine.runtime import derive, place
 from amiss.engine.scoring import MICRO_BATCH, device_of, score_images
 from amiss.evaluation.resampling import Share
