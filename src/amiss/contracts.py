@@ -69,7 +69,7 @@ class Learner(nn.Module, ABC):
         return None
 
     def vitals(self, x: Tensor) -> dict[str, Tensor]:
-        """What must differ between images (B, C, H, W), each (B, ...), by name: latent, generated, critic."""
+        """What must differ between images (B, C, H, W), each (B, ...): latent, reconstruction, generated, critic."""
         return {}
 
 
@@ -84,3 +84,7 @@ class Method(ABC):
     @abstractmethod
     def learner(self, spec: ImageSpec, known: Tensor | None = None) -> Learner:
         """Make the learner; raises InputError for an unsupported spec, or for known anomalies that it cannot use."""
+
+    def again(self) -> Method | None:
+        """Hyperparameters to begin anew with where the start was dead; None where the method has no other start."""
+        return None

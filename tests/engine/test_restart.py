@@ -102,3 +102,73 @@ def test_resume_across_a_restart_ends_with_the_same_weights(tmp_path: Path, kill
         fit(Mortals(0.8), SPEC, images(), workdir=tmp_path, progress=interrupt)
     resumed = fit(Mortals(0.8), SPEC, images(), workdir=tmp_path)
     assert torch.equal(resumed.scorer.state_dict()["centre"], straight.scorer.state_dict()["centre"])
+
+
+class Painter(Learner):
+    """Restores images to themselves, or each to the first one's mean; its loss moves all the same."""
+
+    def __init__(self, one_picture: bool) -> None:
+        super().__init__()
+        self.one_picture = one_picture
+        self.centre = nn.Parameter(torch.rand(1, 4, 4))
+        self.sgd = torch.optim.SGD([self.centre], lr=0.1)
+
+    def phases(self) -> Iterator[Phase]:
+        yield Phase("paint", self.step, epochs=3, batch_size=8)
+
+    def step(self, x: Tensor) -> Losses:
+        loss = self.scorer()(x).mean()
+        descend(loss, self.sgd)
+        return {"loss": loss}
+
+    def vitals(self, x: Tensor) -> dict[str, Tensor]:
+        return {"reconstruction": x * 0.01 + x.mean() if self.one_picture else x}
+
+    def scorer(self) -> Scorer:
+        return Distance(self.centre)
+
+
+@dataclass(frozen=True)
+class Painters(Method):
+    one_picture: tuple[bool, ...]
+    """Whether it restores everything to one picture, for this start and those after it."""
+
+    def again(self) -> Method | None:
+        return Painters(self.one_picture[1:]) if len(self.one_picture) > 1 else None
+
+    def learner(self, spec: ImageSpec, known: Tensor | None = None) -> Learner:
+        return Painter(self.one_picture[0])
+
+
+def events(*one_picture: bool) -> list[object]:
+    return [record["event"] for record in fit(Painters(one_picture), SPEC, images()).log]
+
+
+def test_a_network_that_restores_one_picture_begins_anew_as_its_method_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "ALIVE", 8)  # of 4 steps an epoch: looked at after the second
+    assert events(False, False) == ["epoch"] * 3
+    assert events(True, False) == ["epoch", "restart", *["epoch"] * 3]
+    assert events(True, True, False) == ["epoch", "restart", "epoch", "restart", *["epoch"] * 3]
+    log = fit(Painters((True, False)), SPEC, images()).log
+    assert "one and the same picture" in str(log[1]["reason"])
+    assert "epoch 2 of the phase 'paint'" in str(log[1]["reason"])
+
+
+def test_where_there_is_no_other_start_it_is_warned_of_and_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "ALIVE", 8)
+    assert events(True) == ["epoch", "warning", "epoch", "epoch"]
+    assert events(True, True) == ["epoch", "restart", "epoch", "warning", "epoch", "epoch"]
+
+
+@pytest.mark.parametrize(("alive", "at"), [(1, 0), (4, 0), (5, 1), (12, 2), (13, None)])
+def test_it_is_looked_at_once_after_so_many_steps(monkeypatch: pytest.MonkeyPatch, alive: int, at: int | None) -> None:
+    monkeypatch.setattr(health, "ALIVE", alive)
+    found = events(True)
+    assert found.count("warning") == (at is not None)
+    assert at is None or found.index("warning") == at
+
+
+def test_without_checks_one_picture_is_nothing_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "ALIVE", 1)
+    log = fit(Painters((True, False)), SPEC, images(), check=False).log
+    assert [record["event"] for record in log] == ["epoch"] * 3

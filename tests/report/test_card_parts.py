@@ -146,6 +146,12 @@ def test_signs_of_broken_training_are_told():
     assert trained.training(still, trained.signs(still, None)).lines[0].startswith("The losses of the phase 'train'")
 
 
+def test_a_warning_of_the_last_start_is_a_sign():
+    warning, restart = {"event": "warning", "reason": "one picture"}, {"event": "restart", "reason": "dead"}
+    assert trained.signs(with_record(log=[*epochs([3.0, 2.0]), warning]), None) == ("Training warned: one picture.",)
+    assert trained.signs(with_record(log=[warning, restart, *epochs([3.0, 2.0])]), None) == ()
+
+
 def test_counterparts_that_are_all_alike_are_a_sign(monkeypatch):
     monkeypatch.setattr("amiss.report.explained._counterparts", lambda detector, pixels: np.full_like(pixels, 90))
     assert any("all but one picture" in sign for sign in trained.signs(DETECTOR, IMAGES[:, None]))

@@ -55,6 +55,14 @@ def test_restarts_are_told_and_their_epochs_left_out():
     assert not any("No sign" in line for line in found.lines)
 
 
+def test_a_warning_is_told_unless_training_began_anew_after_it():
+    warning = {"event": "warning", "reason": "one picture"}
+    assert "Warning: one picture." in section([*epochs("train", [3.0]), warning]).lines
+    anew = section([warning, {"event": "restart", "reason": "one picture"}, *epochs("train", [3.0, 2.0])])
+    assert not any("Warning" in line for line in anew.lines)
+    assert not any("No sign" in line for line in section([*epochs("train", [3.0, 2.0]), warning]).lines)
+
+
 def test_what_does_not_train_has_no_section_and_odd_logs_do_no_harm():
     assert section([]) is None
     assert section("text") is None

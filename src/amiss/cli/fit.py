@@ -214,10 +214,10 @@ def _argument(path: Path) -> str:
 
 
 def _restart_lines(artifact: Artifact) -> list[str]:
-    """Say how often training stood still and began anew, if it did."""
+    """Say how often training had a dead start and began anew, and what it was warned of."""
     log = artifact.record["log"]
     assert isinstance(log, list)
     times = sum(record["event"] == "restart" for record in log)
-    if not times:
-        return []
-    return [f"training stood still and began anew from other initial weights {counted(times, 'time')}"]
+    told = [f"training had a dead start and began anew {counted(times, 'time')}"] if times else []
+    last = max((i for i, record in enumerate(log) if record["event"] == "restart"), default=-1)
+    return [*told, *(f"warning: {record['reason']}" for record in log[last + 1 :] if record["event"] == "warning")]

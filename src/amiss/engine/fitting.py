@@ -23,10 +23,10 @@ from amiss.engine.state import State, capture, copy_tensors, install, restore
 from amiss.engine.workdir import Record, Workdir
 
 SAMPLE = 256
-"""Training images on which the finished detector is checked."""
+"""Training images on which a network and the finished detector are checked."""
 
 RESTARTS = 20
-"""How often training may begin anew from other initial weights where it stands still."""
+"""How often training may begin anew from other initial weights after a dead start."""
 
 EARLY = 5
 """Epochs of a phase in which standing still means a dead start; later it may mean that nothing is left to learn."""
@@ -52,6 +52,7 @@ class _Run:
     progress: Progress
     workdir: Workdir | None
     check: bool
+    other_start: bool
     on_epoch: Callable[[Scorer], float] | None
     on_last: int | None
     choose: bool
@@ -93,11 +94,11 @@ def fit(
 
     held_out: normal images for selection and held-out phases. workdir: folder for checkpoints; a checkpoint found there
     is continued, and training ends with bit-equal weights. max_epochs: caps every phase, 0 leaves the method untrained.
-    check: whether signs of broken training raise; training that stands still begins anew from other initial weights
-    first, and the log says so. on_epoch: called with the scorer after every epoch, or after each phase's last `on_last`
-    epochs, and logged; it serves protocols that look at labels, whose results must say so. choose: whether each phase
-    keeps the epoch of its highest value, instead of the one of the lowest held-out loss. known: anomalies, for
-    semi-supervised methods alone.
+    check: whether signs of broken training raise; after a dead start training begins anew first, from other initial
+    weights and as the method's `again` says, and the log tells. on_epoch: called with the scorer after every epoch, or
+    after each phase's last `on_last` epochs, and logged; it serves protocols that look at labels, whose results must
+    say so. choose: whether each phase keeps the epoch of its highest value, instead of the one of the lowest held-out
+    loss. known: anomalies, for semi-supervised methods alone.
     Raises InputError for images that the method cannot take and WorkError if training breaks down.
     """
     runtime = runtime or Runtime()
@@ -109,11 +110,24 @@ def fit(
     state, log = saved or (None, [])
     while True:
         restarts = sum(record["event"] == "restart" for record in log)
+        tried = _after(restarts, method)
         with seeded(derive(runtime.seed, "init", *([restarts] if restarts else []))):
-            learner = method.learner(spec, anomalies)
+            learner = tried.learner(spec, anomalies)
             place(learner, device)
             run = _Run(
-                learner, train, held_out, runtime, device, progress, folder, check, on_epoch, on_last, choose, log
+                learner,
+                train,
+                held_out,
+                runtime,
+                device,
+                progress,
+                folder,
+                check,
+                tried.again() is not None,
+                on_epoch,
+                on_last,
+                choose,
+                log,
             )
             try:
                 _phases(run, state, max_epochs)
@@ -123,6 +137,13 @@ def fit(
                     raise
                 log.append({"event": "restart", "reason": str(error)})
                 state = None
+
+
+def _after(restarts: int, method: Method) -> Method:
+    """The hyperparameters with which training begins after so many dead starts."""
+    for _ in range(restarts):
+        method = method.again() or method
+    return method
 
 
 def _known(method: Method, known: Batches | None, device: torch.device) -> Tensor | None:
@@ -190,6 +211,8 @@ def _phase(run: _Run, number: int, phase: Phase, epochs: int, done: int) -> None
         health.check_finite(losses, where)
         if run.check and 0 < epoch < EARLY:
             _check_progress(run, phase, losses, where)
+        if run.check:
+            _check_alive(run, phase, epoch, len(_starts(len(images), phase)))
         record: Record = {"event": "epoch", "phase": phase.name, "epoch": epoch + 1, "losses": losses}
         record |= _select(run, phase, where)
         if run.on_epoch is not None and (run.on_last is None or epochs - epoch <= run.on_last):
@@ -209,6 +232,30 @@ def _check_progress(run: _Run, phase: Phase, losses: dict[str, float], where: st
     last = [record for record in run.log if record["event"] == "epoch" and record["phase"] == phase.name][-1]["losses"]
     if isinstance(last, dict) and last.keys() == losses.keys():
         health.check_progress(last, losses, where)
+
+
+def _check_alive(run: _Run, phase: Phase, epoch: int, steps: int) -> None:
+    """After the epoch (of so many steps) with the step ALIVE: is every image restored to one and the same picture?
+
+    Raises StallError if so and the method knows another start; else the log holds a warning.
+    """
+    if not epoch * steps < health.ALIVE <= (epoch + 1) * steps:
+        return
+    run.learner.eval()
+    with seeded(0):
+        sign = health.one_picture(run.learner, _sample(run))
+    if sign is None:
+        return
+    reason = f"{sign}, after epoch {epoch + 1} of the phase {phase.name!r}"
+    if run.other_start:
+        raise health.StallError(reason)
+    run.log.append({"event": "warning", "reason": reason})
+
+
+def _sample(run: _Run) -> Tensor:
+    """A few training images (B, C, H, W) in [0, 1], evenly spaced among them."""
+    index = np.linspace(0, len(run.train) - 1, min(SAMPLE, len(run.train))).round().astype(np.int64)
+    return batch(run.train, index, run.device)
 
 
 def _epoch(run: _Run, number: int, phase: Phase, images: Batches, epoch: int, epochs: int) -> dict[str, float]:
@@ -275,10 +322,9 @@ def _keep(run: _Run, value: float) -> None:
 def _finish(run: _Run, *, trained: bool) -> Scorer:
     """Freeze the scorer, after a look at what it does to a few training images."""
     run.learner.eval()
-    sample = np.linspace(0, len(run.train) - 1, min(SAMPLE, len(run.train))).round().astype(np.int64)
     scorer = _freeze(run.learner)
     if run.check and trained:
-        x = batch(run.train, sample, run.device)
+        x = _sample(run)
         with seeded(0):
             health.check_vitals(run.learner, x)
         with torch.no_grad():  # negatives too: to a density estimate, its own training images may all be alike

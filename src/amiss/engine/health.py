@@ -25,12 +25,21 @@ The same share of the spread of real images tells whether generated ones differ 
 SATURATED = 1e-5
 """A critic whose values differ between images by less than this share of their size gives no gradient to learn from."""
 
+ALIVE = 300
+"""Steps of a phase after which an autoencoder must restore different images differently."""
+
+ONE_PICTURE = 0.1
+"""Restored images that differ by less than this share of the spread of the images themselves are one picture.
+
+Networks that lived had 0.5 and more after 300 steps, dead ones less than 0.01 (docs/adr/0011).
+"""
+
 STILL = 1e-6
 """Losses that differ between two epochs by less than this share of their size stand still."""
 
 
 class StallError(WorkError):
-    """Training stands still: from other initial weights it may not."""
+    """Training had a dead start: from other initial weights it may live."""
 
 
 def check_finite(losses: dict[str, float], where: str) -> None:
@@ -80,6 +89,31 @@ def check_progress(before: dict[str, float], losses: dict[str, float], where: st
         )
 
 
+def one_picture(learner: Learner, x: Tensor) -> str | None:
+    """Say so if the learner restores images (B, C, H, W) to one and the same picture; else None.
+
+    What else must differ between images may take longer to do so, and is looked at when training has ended.
+    """
+    if len(x) < 2:
+        return None
+    with torch.no_grad():
+        vitals = learner.vitals(x)
+    real = _spread(x)[0]
+    for name, values in vitals.items():
+        spread = _spread(values)[0]
+        if _kind(name) == "reconstruction" and spread <= ONE_PICTURE * real:
+            return (
+                f"every image is restored to one and the same picture: between {len(x)} training images the {name} "
+                f"varies by {spread:.2g}, the images by {real:.2g}"
+            )
+    return None
+
+
+def _kind(name: str) -> str:
+    """What a vital is: 2.latent is the second member's latent."""
+    return name.rpartition(".")[2]
+
+
 def check_vitals(learner: Learner, x: Tensor) -> None:
     """Raise WorkError if a part of the learner cannot tell images (B, C, H, W) apart: encoder, generator or critic."""
     if len(x) < 2:
@@ -87,7 +121,7 @@ def check_vitals(learner: Learner, x: Tensor) -> None:
     with torch.no_grad():
         vitals = learner.vitals(x)
     for name, values in vitals.items():
-        kind = name.rpartition(".")[2]  # 2.latent is the second member's
+        kind = _kind(name)
         spread, size = _spread(values)
         if not math.isfinite(spread):
             raise WorkError(f"the {name} of {len(x)} training images is not finite; lower the learning rate")

@@ -48,8 +48,9 @@ class Members(nn.Module):
         return learner.criterion(x) if learner is not None and learner.held_out else None
 
     def vitals(self, x: Tensor) -> dict[str, Tensor]:
-        """Every member's vitals of images (B, C, H, W), each (B, ...), by its number and their name: `1.latent`."""
-        return {f"{i}.{name}": v for i, m in enumerate(self.each, start=1) for name, v in m.vitals(x).items()}
+        """Vitals of the members that have begun, of images (B, C, H, W), each (B, ...): by number, as in `1.latent`."""
+        begun = self.each if self.running is None else self.each[: self.running + 1]
+        return {f"{i}.{name}": v for i, m in enumerate(begun, start=1) for name, v in m.vitals(x).items()}
 
     def scorers(self) -> list[Scorer]:
         """Every member's scorer, in order."""

@@ -39,6 +39,11 @@ class Averaged(Method):
         """As the member."""
         return self.member.semi_supervised
 
+    def again(self) -> Averaged | None:
+        """As the member."""
+        other = self.member.again()
+        return None if other is None else replace(self, member=other)
+
     def learner(self, spec: ImageSpec, known: Tensor | None = None) -> AveragedLearner:
         """Make the learner; raises InputError for whatever the member does not support."""
         return AveragedLearner(self, spec, known)

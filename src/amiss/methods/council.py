@@ -9,7 +9,7 @@ normal image has a larger one; these are combined by R. A. Fisher's method ("Sta
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import torch
@@ -45,6 +45,11 @@ class Council(Method):
     def semi_supervised(self) -> bool:
         """Whether a member needs known anomalies."""
         return uses_known(self.members)
+
+    def again(self) -> Council | None:
+        """Every member that knows another start with that one."""
+        others = tuple(member.again() or member for member in self.members)
+        return None if others == self.members else replace(self, members=others)
 
     def learner(self, spec: ImageSpec, known: Tensor | None = None) -> CouncilLearner:
         """Make the learner; raises InputError for what a member does not support, and known anomalies none can use."""

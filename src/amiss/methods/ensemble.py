@@ -7,7 +7,7 @@ L. K. Hansen, P. Salamon, "Neural Network Ensembles", IEEE Transactions on Patte
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -36,6 +36,11 @@ class Ensemble(Method):
     def semi_supervised(self) -> bool:
         """As the member."""
         return self.member.semi_supervised
+
+    def again(self) -> Ensemble | None:
+        """As the member."""
+        other = self.member.again()
+        return None if other is None else replace(self, member=other)
 
     def learner(self, spec: ImageSpec, known: Tensor | None = None) -> EnsembleLearner:
         """Make the learner; raises InputError for whatever the member does not support."""

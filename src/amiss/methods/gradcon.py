@@ -7,7 +7,7 @@ ECCV 2020, https://arxiv.org/abs/2007.09507. Where the paper is silent the autho
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import torch
@@ -38,11 +38,15 @@ class GradCon(Method):
     """Images per step."""
     epochs: int = 50
     """Passes over the training images; the authors' code makes 1000."""
-    centred: bool = True
-    """Whether images begin at the brightness of the first batch; else at mid-grey, where dark ones may stay black."""
+    centred: bool | None = None
+    """Whether images begin at the brightness of the first batch, or else at mid-grey; None: after a dead start only."""
 
     def __post_init__(self) -> None:
         within(self, alpha=(0, inf), beta=(0, inf), lr=(1e-12, 10), batch_size=(1, inf), epochs=(0, inf))
+
+    def again(self) -> GradCon | None:
+        """After a dead start from mid-grey, begin at the brightness of the images (docs/adr/0011)."""
+        return replace(self, centred=True) if self.centred is None else None
 
     def learner(self, spec: ImageSpec, known: Tensor | None = None) -> GradConLearner:
         """Make the learner; raises InputError for sides that are odd or outside 16 to 256, and for known anomalies."""
@@ -104,8 +108,9 @@ class GradConLearner(Learner):
         return self.objective(self.losses(x, create_graph=False)).detach()
 
     def vitals(self, x: Tensor) -> dict[str, Tensor]:
-        """Inputs of the decoder (B, 64, h, w)."""
-        return {"latent": self.ae.encode(x)[0]}
+        """Inputs of the decoder (B, 64, h, w), and the images (B, C, H, W) that it makes of them."""
+        z, _ = self.ae.encode(x)
+        return {"latent": z, "reconstruction": self.ae.decoder(z)}
 
     def scorer(self) -> Scorer:
         """L + beta L_grad of each image alone."""

@@ -9,7 +9,7 @@ https://arxiv.org/abs/2003.05669. The combination is ours.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import torch
@@ -20,7 +20,7 @@ from amiss.adversaries.perturbation import L2, Linf
 from amiss.contracts import ImageSpec, InputError, Learner, Losses, Method, Phase, Scorer
 from amiss.engine.descend import descend
 from amiss.engine.settings import within
-from amiss.nets.conv_autoencoder import ConvAutoencoder
+from amiss.nets.conv_autoencoder import ConvAutoencoder, begin_at
 from amiss.objectives.gradients import Direction
 from amiss.objectives.latent import LatentShift, mean_square
 from amiss.objectives.reconstruction import SquaredError
@@ -47,10 +47,16 @@ class GradConARAE(Method):
     """Passes over the training images before the first attack; attacked from the start, it may keep the mean image."""
     epochs: int = 20
     """Passes over the training images under attack."""
+    centred: bool | None = None
+    """Whether images begin at the brightness of the first batch, or else at mid-grey; None: after a dead start only."""
 
     def __post_init__(self) -> None:
         within(self, alpha=(0, inf), beta=(0, inf), gamma=(0, inf))
         within(self, lr=(1e-12, 10), batch_size=(1, inf), clean_epochs=(0, inf), epochs=(0, inf))
+
+    def again(self) -> GradConARAE | None:
+        """After a dead start from mid-grey, begin at the brightness of the images, as GradCon does."""
+        return replace(self, centred=True) if self.centred is None else None
 
     def learner(self, spec: ImageSpec, known: Tensor | None = None) -> GradConARAELearner:
         """Make the learner; raises InputError for sides that are odd or outside 16 to 256, and for known anomalies."""
@@ -103,6 +109,8 @@ class GradConARAELearner(Learner):
 
     def learn(self, x: Tensor, worst: Tensor) -> Losses:
         """Descend J of images and their hard forms, then take its gradient into the reference."""
+        if self.hp.centred and not self.direction.iterations:
+            begin_at(self.ae.decoder, x)
         losses = self.losses(x, worst, create_graph=True)
         descend(self.objective(losses), self.adam)
         self.direction.update()
@@ -113,8 +121,9 @@ class GradConARAELearner(Learner):
         return self.objective(self.losses(x, x, create_graph=False)).detach()
 
     def vitals(self, x: Tensor) -> dict[str, Tensor]:
-        """Codes (B, 64, h, w)."""
-        return {"latent": self.ae.encoder(x)}
+        """Codes (B, 64, h, w), and the images (B, C, H, W) that are made of them."""
+        z = self.ae.encoder(x)
+        return {"latent": z, "reconstruction": self.ae.decoder(z)}
 
     def scorer(self) -> Scorer:
         """L + beta L_grad of each image as it is, and alone."""

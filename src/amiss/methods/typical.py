@@ -7,7 +7,7 @@ AutoEncoders", UAI 2021, https://arxiv.org/abs/2003.10713, Section 3.4, whose A-
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -28,6 +28,11 @@ class Typical(Method):
     def semi_supervised(self) -> bool:
         """As the member."""
         return self.member.semi_supervised
+
+    def again(self) -> Typical | None:
+        """As the member."""
+        other = self.member.again()
+        return None if other is None else replace(self, member=other)
 
     def learner(self, spec: ImageSpec, known: Tensor | None = None) -> TypicalLearner:
         """Make the learner; raises InputError for whatever the member does not support."""

@@ -31,7 +31,8 @@ def training_section(artifact: Artifact, extra: Sequence[str] = (), *, folded: b
         if record.get("event") == "epoch":
             phases.setdefault(str(record.get("phase")), []).append(record)
     charts = [chart for phase, records in phases.items() for chart in _charts(phase, records, several=len(phases) > 1)]
-    lines = [*_lines(artifact, phases, restarts, watched=bool(charts)), *extra]
+    warned = [str(record.get("reason", "")) for record in log[last + 1 :] if record.get("event") == "warning"]
+    lines = [*_lines(artifact, phases, restarts, warned, watched=bool(charts)), *extra]
     if len(charts) > MOST:
         lines.append(f"{len(charts) - MOST} more losses are in the model's log.")
     intro = "Losses are means over the training images of an epoch." if charts else ""
@@ -78,6 +79,7 @@ def _lines(
     artifact: Artifact,
     phases: Mapping[str, Sequence[Mapping[str, object]]],
     restarts: Sequence[str],
+    warned: Sequence[str],
     *,
     watched: bool,
 ) -> list[str]:
@@ -87,8 +89,9 @@ def _lines(
     lines = [f"Trained for {', then '.join(done)}{took}."] if done else []
     if restarts:
         times = counted(len(restarts), "time")
-        lines.append(f"Training stood still and began anew from other initial weights {times}: {restarts[-1]}.")
-    elif watched:
+        lines.append(f"Training had a dead start and began anew from other initial weights {times}: {restarts[-1]}.")
+    lines += [f"Warning: {reason}." for reason in warned]
+    if watched and not restarts and not warned:
         lines.append(
             "No sign of broken training: losses stayed finite and kept moving, and scores differ between images."
         )

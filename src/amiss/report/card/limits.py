@@ -168,8 +168,8 @@ def _fitted(detector: Detector) -> Iterator[str]:
     again, skipped = restarts(detector.artifact), len(rows_in(object_in(record, "data"), "skipped"))
     if again:
         yield (
-            f"Training stood still and began anew {counted(again, 'time')} before it moved: another random seed may "
-            "give another model."
+            f"Training had a dead start and began anew {counted(again, 'time')} before it learned: another random seed "
+            "may give another model."
         )
     if skipped:
         yield f"{counted(skipped, 'file')} could not be read and took no part: see Data."

@@ -62,9 +62,16 @@ def _phase(name: str, records: list[Mapping[str, object]]) -> Phase:
 
 
 def restarts(artifact: Artifact) -> int:
-    """How often training stood still and began anew."""
+    """How often training had a dead start and began anew."""
     log = rows_in(artifact.record, "log")
     return sum(isinstance(record, Mapping) and record.get("event") == "restart" for record in log)
+
+
+def warnings(artifact: Artifact) -> list[str]:
+    """What the training that was kept warned of."""
+    log = [record for record in rows_in(artifact.record, "log") if isinstance(record, Mapping)]
+    last = max((i for i, record in enumerate(log) if record.get("event") == "restart"), default=-1)
+    return [text_in(record, "reason") for record in log[last + 1 :] if record.get("event") == "warning"]
 
 
 def signs(detector: Detector, images: NDArray[np.generic] | None) -> tuple[str, ...]:
@@ -84,7 +91,9 @@ def signs(detector: Detector, images: NDArray[np.generic] | None) -> tuple[str, 
         for phase in phases(detector.artifact)
         if phase.still
     ]
-    if images is not None and counterparts_alike(detector, images[:LOOKED_AT]):
+    warned = warnings(detector.artifact)
+    found += [f"Training warned: {reason}." for reason in warned]
+    if images is not None and not warned and counterparts_alike(detector, images[:LOOKED_AT]):
         found.append(
             "The normal counterparts of different images are all but one picture: the score tells little more than how "
             "bright an image is."
