@@ -1,4 +1,4 @@
-"""How soon a dead start shows: the spread of restored images in the first steps, of the classes of MNIST and Fashion-MNIST.
+"""How soon a dead start shows: the spread of restored images in the first steps, class by class.
 
     AMISS_DATA=DIR python benchmarks/dead_starts.py [--part 1/2] [--out results/dead_starts.jsonl]
 
