@@ -13,7 +13,7 @@ EXTRAS = {
     "ray": ("ray",),
     "report": ("jinja2", "matplotlib"),
     "browser": ("jinja2", "playwright"),
-    "serve": ("fastapi", "uvicorn", "httpx"),
+    "serve": ("fastapi", "uvicorn", "httptools", "httpx"),
     "export": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("onnx", "onnxscript", "openvino"),
 }

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Context, Decimal
 from fractions import Fraction
+from functools import cached_property
 from math import ceil, floor
 from numbers import Real
 
@@ -108,7 +109,7 @@ class Calibration:
         """How many calibration images there are."""
         return len(self.scores)
 
-    @property
+    @cached_property
     def tolerance(self) -> float:
         """1e-5 of the scores' spread: their interquartile range, or their standard deviation where that is 0."""
         scale = float(np.abs(self.scores).max(initial=0.0))
@@ -118,7 +119,7 @@ class Calibration:
         spread = float(relative[3 * (self.n - 1) // 4] - relative[(self.n - 1) // 4]) or float(relative.std())
         return TOLERANCE * spread * scale
 
-    @property
+    @cached_property
     def threshold(self) -> float | None:
         """Images that score above this are labelled 1: the manual threshold, or the rate's; None without either.
 

@@ -19,13 +19,18 @@ def load_deciding(model: Path, *, fpr: float | None, threshold: float | None, de
 
     Raises InputError for both, for a rate that the model's calibration does not support, or for what is not a model.
     """
-    if fpr is not None and threshold is not None:
-        raise InputError(f"--fpr {fpr:g} and --threshold {threshold:g} were both given: give one of them")
+    require_one_decision(fpr, threshold)
     detector = Detector.load(model, device=device)
     detector.runtime.resolve()  # names a device that is not there before any image is read
     if fpr is not None:
         return detector.set_fpr(fpr)
     return detector if threshold is None else detector.set_threshold(threshold)
+
+
+def require_one_decision(fpr: float | None, threshold: float | None) -> None:
+    """Raise InputError where both are given."""
+    if fpr is not None and threshold is not None:
+        raise InputError(f"--fpr {fpr:g} and --threshold {threshold:g} were both given: give one of them")
 
 
 def decision_lines(calibration: Calibration) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 import re
 import time
-import uuid
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -149,7 +149,7 @@ class _Exchange:
         self.guard, self.scope, self.outward = guard, scope, send
         self.headers = Headers(scope=scope)
         given = self.headers.get(ID, "")
-        self.id = given if _ID.fullmatch(given) else uuid.uuid4().hex[:16]
+        self.id = given if _ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
         scope.setdefault("state", {})["request_id"] = self.id
         scope["state"]["facts"] = self.facts = dict[str, object]()
         declared = self.headers.get("content-length", "")

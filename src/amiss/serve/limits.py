@@ -23,7 +23,7 @@ class Limits:
     """Pixels of one image, in millions, read from its header before it is decoded."""
     images: int = 64
     """Images in one request."""
-    queue: int = 256
+    queue: int = 1024
     """Images of one model that are accepted and not yet answered; more are told to come later."""
     batch: int = 64
     """Images that are scored at once."""

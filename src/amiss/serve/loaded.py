@@ -21,6 +21,33 @@ from amiss.serve.refusal import RefusedError
 from amiss.serve.rolling import DriftOptions, Rolling
 
 
+@dataclass(frozen=True)
+class Decision:
+    """How all models of a server decide: at a rate, at a threshold set by hand, or else as their files say."""
+
+    fpr: float | None = None
+    threshold: float | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether the server decides, and not the model files."""
+        return self.fpr is not None or self.threshold is not None
+
+    def applied(self, detector: Detector, path: Path) -> Detector:
+        """Let a detector decide so; raises InputError that names the file where its calibration does not allow it."""
+        try:
+            if self.fpr is not None:
+                detector.set_fpr(self.fpr)
+            if self.threshold is not None:
+                detector.set_threshold(self.threshold)
+        except InputError as error:
+            raise InputError(f"{path} cannot decide so: {error}") from error
+        return detector
+
+
+OF_FILES = Decision()
+
+
 @dataclass(frozen=True, eq=False)
 class Loaded:
     """A model file in memory; requests hold on to the one that they were decoded for."""
@@ -42,9 +69,12 @@ class Loaded:
             raise RefusedError(422, f"the model cannot score this: {error}") from error
 
 
-def load_file(path: Path, device: str, options: DriftOptions) -> Loaded:
-    """Load a model file and try it; raises InputError for one that is no model, WorkError for one that cannot score."""
-    detector = Detector.load(path, device=device)
+def load_file(path: Path, device: str, options: DriftOptions, decision: Decision = OF_FILES) -> Loaded:
+    """Load a model file and try it.
+
+    Raises InputError for one that is no model or cannot decide as it should, WorkError for one that cannot score.
+    """
+    detector = decision.applied(Detector.load(path, device=device), path)
     place(detector.artifact.scorer, detector.runtime.resolve())
     calibration, layout = detector.calibration, detector.layout
     if layout.tiling is not None:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from amiss.calibration.table import ScoreTable
 from amiss.contracts import InputError, WorkError
 from amiss.serve.batching import Batcher, Scores, Scoring
+from amiss.serve.crossing import Crossing
 from amiss.serve.decoding import Upload, decode_uploads
 from amiss.serve.limits import Limits
-from amiss.serve.loaded import Loaded, load_file
+from amiss.serve.loaded import OF_FILES, Decision, Loaded, load_file
 from amiss.serve.refusal import busy
 from amiss.serve.rolling import DriftOptions
 
@@ -57,6 +58,7 @@ class Model:
         decoders: Executor,
         device: str = "auto",
         drift: DriftOptions | None = None,
+        decision: Decision = OF_FILES,
         scored: Scored | None = None,
     ) -> None:
         self.name, self.path, self.limits = name, path, limits
@@ -64,10 +66,12 @@ class Model:
         """Images that are accepted and not yet answered."""
         self._coming = 0
         self._seconds_per_image = 0.0
+        self._crossing = Crossing()
         self._decoders, self._device, self._drift = decoders, device, drift or DriftOptions()
+        self.decision = decision
         self._told = scored
         self._stamp = stamp_of(path)
-        self.current: Loaded = load_file(path, device, self._drift)
+        self.current: Loaded = load_file(path, device, self._drift, decision)
         """What new requests are decoded for."""
         self.reloads, self.failures = 0, 0
         self._batcher = Batcher(
@@ -88,7 +92,7 @@ class Model:
         async with self._accepted(len(names)):
             loaded = self.current
             pixels = await self._decoded(loaded, read, len(names))
-            scores = await asyncio.wrap_future(self._batcher.submit(loaded, pixels))
+            scores = await self._crossing.wait(self._batcher.submit(loaded, pixels))
             return loaded.tabulate(names, scores)
 
     async def work_on(self, upload: Upload, work: Callable[[Loaded, Pixels], T]) -> T:
@@ -96,7 +100,7 @@ class Model:
         async with self._accepted(1):
             loaded = self.current
             pixels = await self._decoded(loaded, lambda to: decode_uploads([upload], to.layout, self.limits.pixels), 1)
-            return await asyncio.wrap_future(self._batcher.call(lambda: work(loaded, pixels)))
+            return await self._crossing.wait(self._batcher.call(lambda: work(loaded, pixels)))
 
     def refresh(self) -> None:
         """Load the file if it was replaced; one that cannot be used is logged, and the old model keeps serving."""
@@ -107,7 +111,7 @@ class Model:
         try:
             if stamp is None:
                 raise InputError(f"{self.path} is gone")
-            self.current = load_file(self.path, self._device, self._drift)
+            self.current = load_file(self.path, self._device, self._drift, self.decision)
         except (InputError, WorkError) as error:
             self.failures += 1
             log.error("the old model keeps serving", extra={"model": self.name, "error": str(error)})
@@ -145,7 +149,7 @@ class Model:
 
     async def in_decoder(self, work: Callable[[], T]) -> T:
         """Do work in one of the threads that decode, which are as many as the processor has cores."""
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
+        return await self._crossing.wait(self._decoders.submit(work))
 
     def _on_scored(self, loaded: Scoring, scores: Scores, seconds: float) -> None:
         """In the model's thread: learn how long an image takes, and look for drift."""

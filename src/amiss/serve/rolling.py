@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ class DriftOptions:
     """Latest images that are compared with the calibration images."""
     step: int = 50
     """New images from one test to the next."""
+    seconds: float = 1
+    """Least time from one test to the next, so that tests cost nothing under load; 0 tests at every step."""
     level: float = 0.001
     """A test whose p-value is at most this says drift; of unchanged images one test in 1/level does, in the mean."""
 
@@ -31,6 +34,8 @@ class DriftOptions:
                 f"--drift.window {self.window} and --drift.step {self.step} do not fit: give a window of 2 or more "
                 "images, and a step from 1 to the window"
             )
+        if not self.seconds >= 0:
+            raise InputError(f"--drift.seconds {self.seconds} must be 0 or more")
         if not 0 < self.level < 1:
             raise InputError(f"--drift.level {self.level} must lie strictly between 0 and 1, such as 0.001")
 
@@ -70,6 +75,7 @@ class Rolling:
         self._recent: deque[float] = deque(maxlen=options.window)
         self._lock = threading.Lock()
         self._since = 0
+        self._next = time.monotonic()
         self._tests = 0
         self._last: tuple[float, float] | None = None
 
@@ -78,12 +84,13 @@ class Rolling:
         if not len(self.calibration):
             return None
         before = self.state().drifted
+        now = time.monotonic()
         for score in scores[np.isfinite(scores)].tolist():
             with self._lock:
                 self._recent.append(score)
                 self._since += 1
                 due = len(self._recent) == self.options.window and self._since >= self.options.step
-                recent = np.array(self._recent) if due else None
+                recent = np.array(self._recent) if due and now >= self._next else None
             if recent is not None:
                 self._test(recent)
         state = self.state()
@@ -93,6 +100,7 @@ class Rolling:
         found = drift(self.calibration, recent)
         with self._lock:
             self._since, self._tests, self._last = 0, self._tests + 1, (found.p_value, found.statistic)
+            self._next = time.monotonic() + self.options.seconds
 
     def state(self) -> DriftState:
         """What is known now."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from amiss.contracts import InputError
 from amiss.serve.limits import Limits
+from amiss.serve.loaded import OF_FILES, Decision
 from amiss.serve.rolling import DriftOptions
 
 EXTRA = 'serving needs FastAPI and uvicorn: pip install "amiss[serve]"'
@@ -28,6 +29,7 @@ class Plan:
     device: str = "auto"
     limits: Limits = field(default_factory=Limits)
     drift: DriftOptions = field(default_factory=DriftOptions)
+    decision: Decision = OF_FILES
     look_every: float = 1.0
     """Seconds from one look at the model files to the next."""
 
@@ -49,6 +51,7 @@ def require_extra() -> None:
     """Raise InputError where the extra is not installed, before anything is loaded."""
     try:
         import fastapi  # noqa: F401
+        import httptools  # noqa: F401
         import prometheus_client  # noqa: F401
         import python_multipart  # noqa: F401
         import uvicorn  # noqa: F401

@@ -97,6 +97,7 @@ class ModelState(BaseModel):
     depth: str
     fpr: float | None
     threshold: float | None
+    decision: Annotated[str, Field(description="who chose it: the model file, or the server for all its models")]
     calibration_images: int
     maps: list[str]
     thumbnails: bool

@@ -96,6 +96,7 @@ def _state(model: Model) -> dict[str, object]:
         "depth": loaded.layout.depth,
         "fpr": calibration.fpr,
         "threshold": calibration.threshold,
+        "decision": "server" if model.decision.given else "model",
         "calibration_images": calibration.n,
         "maps": kinds(loaded),
         "thumbnails": artifact.thumbnails is not None,

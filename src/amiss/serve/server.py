@@ -40,6 +40,7 @@ def build(
             decoders=decoders,
             device=plan.device,
             drift=plan.drift,
+            decision=plan.decision,
             scored=metrics.scored,
         )
         for name, path in paths.items()

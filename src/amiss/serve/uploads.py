@@ -8,16 +8,17 @@ import binascii
 import io
 import json
 
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from amiss.serve.decoding import Upload
+from amiss.serve.forms import boundary_of, parts_of
 from amiss.serve.limits import Limits
 from amiss.serve.refusal import RefusedError
 
 FIELD, KEY, NAMES = "files", "images", "names"
 LONGEST_NAME = 1000
+AT_ONCE_BYTES = 1_000_000
+"""A form of more is taken apart in a thread, since others would wait for its bytes to be copied."""
 ACCEPTED = f'multipart/form-data with files in the field "{FIELD}", or application/json with {{"{KEY}": [base64, ...]}}'
 
 
@@ -95,25 +96,23 @@ def _from_base64(text: str, i: int) -> bytes:
 
 
 async def _from_form(request: Request, limits: Limits) -> list[Upload]:
-    parser = MultiPartParser(request.headers, request.stream(), max_files=limits.images, max_fields=0)
-    parser.spool_max_size = limits.body_bytes + 1  # nothing is written to disk
-    try:
-        form = await parser.parse()
-    except MultiPartException as error:
-        if error.message.startswith("Too many files"):
-            _require_few(limits.images + 1, limits)
-        if error.message.startswith("Too many fields"):
-            raise RefusedError(400, f"the form has a field without a file name; accepted is {ACCEPTED}") from error
-        raise RefusedError(400, f"the form cannot be read: {error.message}") from error
+    boundary = boundary_of(request.headers["content-type"])
+    body = b"".join([part async for part in request.stream()])
+    if len(body) > AT_ONCE_BYTES:
+        return await asyncio.to_thread(uploads_from_form, body, boundary, limits)
+    return uploads_from_form(body, boundary, limits)
+
+
+def uploads_from_form(body: bytes, boundary: bytes, limits: Limits) -> list[Upload]:
+    """Take the files of a form; a file without a name is files[0] and so on."""
     uploads: list[Upload] = []
-    try:
-        for field, value in form.multi_items():
-            if field != FIELD or not isinstance(value, UploadFile):
-                raise RefusedError(400, f"unknown field {field[:100]!r}; accepted is {ACCEPTED}")
-            uploads.append(Upload(value.filename or f"{FIELD}[{len(uploads)}]", io.BytesIO(value.file.read())))
-            value.file.close()
-    finally:
-        await form.close()
+    for part in parts_of(body, boundary):
+        if part.name != FIELD:
+            raise RefusedError(400, f"unknown field {part.name[:100]!r}; accepted is {ACCEPTED}")
+        if part.filename is None:
+            raise RefusedError(400, f"the form has a field without a file name; accepted is {ACCEPTED}")
+        _require_few(len(uploads) + 1, limits)
+        uploads.append(Upload(part.filename or f"{FIELD}[{len(uploads)}]", io.BytesIO(part.content)))
     return uploads
 
 
