@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 
-from tables.results import Row, provenance, rows, seeds_of, spread, value
+from tables.results import Row, rows, value
 
 COLUMNS = [
     ("cae", "recon"),
@@ -98,20 +98,4 @@ def standing(found: dict[tuple[object, ...], list[Row]], key: tuple[str, int]) -
     return "; ".join(parts)
 
 
-def gradcon_start() -> str:
-    """The two starts of GradCon on the demo's images."""
-    every = rows("gradcon_start")
-    starts = {"grey": "at mid-grey, as the paper's code", "centred": "at the brightness of the data, the default"}
-    lines = ["| images begin | GradCon | reconstruction alone | gradients alone |", "| --- | --- | --- | --- |"]
-    for start, label in starts.items():
-        found = [row for row in every if row["start"] == start]
-        cells = [spread([value(row, term) for row in found]) for term in ("score", "recon", "grad")]
-        lines.append(f"| {label} | {' | '.join(cells)} |")
-    told = f"AUROC on the T-shirts of `amiss demo`, 40 epochs, mean and range over seeds {seeds_of(every)}."
-    return "\n".join([*lines, "", f"{told} {provenance(every, 'gradcon_start')}"])
-
-
-TABLES = {
-    "gradcon_short": (gradcon_short, ["docs/methods/gradcon.md", "README.md"]),
-    "gradcon_start": (gradcon_start, ["docs/methods/gradcon.md"]),
-}
+TABLES = {"gradcon_short": (gradcon_short, ["docs/methods/gradcon.md", "README.md"])}
