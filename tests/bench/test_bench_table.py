@@ -133,6 +133,11 @@ def test_rules_budgets_and_origins_are_told():
     assert "A note." in made
 
 
+def test_what_does_not_train_has_no_epoch_to_choose():
+    kept = row(cell(OWN, 0), 0.9, last_losses={})  # older rows say "last epoch" of it
+    assert "Choice of the epoch: none to choose (GradCon)." in render(RECIPE, results(kept), "quick", "markdown")
+
+
 def test_subtracted_lines_are_paired_seed_by_seed():
     line = Line("gain", GradCon(epochs=1), GradCon(epochs=9), less=OTHER, own=True)
     group = Group("", (line,), COLUMNS[:1], auroc, "gain", better="neither")

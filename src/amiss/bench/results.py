@@ -20,6 +20,9 @@ if sys.platform != "win32":
 Row = dict[str, Json]
 """What is known of a finished cell; its settings stand under `cell`."""
 
+UNTRAINED = "none to choose"
+"""The rule for the epoch of what keeps images or solves equations instead of training: it logs no loss."""
+
 
 @dataclass(frozen=True)
 class Results:

@@ -20,7 +20,7 @@ from amiss import catalog
 from amiss.artifact.file import versions
 from amiss.bench.cell import Cell, to_json
 from amiss.bench.controls import controls
-from amiss.bench.results import Row
+from amiss.bench.results import UNTRAINED, Row
 from amiss.contracts import InputError, Progress, Scorer
 from amiss.engine.fitting import Fitted, fit
 from amiss.engine.progress import silent
@@ -233,7 +233,7 @@ def selection(cell: Cell, task: Task, fitted: Fitted) -> str:
         return f"AUROC of {len(task.selection.images)} labelled validation images, anomalies among them"
     if any(record["event"] == "select" for record in fitted.log):
         return "lowest loss of held-out normal images"
-    return "last epoch" if any(record["event"] == "epoch" for record in fitted.log) else "nothing is trained"
+    return "last epoch" if any(record.get("losses") for record in fitted.log) else UNTRAINED
 
 
 def provenance(runtime: Runtime) -> dict[str, Json]:

@@ -9,7 +9,7 @@ from amiss import catalog
 from amiss.bench.entries import ABSENT, FAILED, Entry, Filled, distinct
 from amiss.bench.printed import AVERAGES
 from amiss.bench.recipe import Budget, Column, Group, Recipe
-from amiss.bench.results import Row
+from amiss.bench.results import UNTRAINED, Row
 from amiss.contracts import Method
 
 UNSURE = "? marks a printed number that is not legible in our text of the paper, or was filled in from another paper."
@@ -163,8 +163,8 @@ def making(filled: Sequence[Filled]) -> list[str]:
         return []
     rules: dict[str, list[str]] = {}
     for label, rows in by_line:
-        for rule in distinct(rows, "selection"):
-            rules.setdefault(rule, []).append(label)
+        for row in rows:
+            rules.setdefault(_rule(row), []).append(label)
     chosen = "; ".join(f"{rule} ({', '.join(dict.fromkeys(labels))})" for rule, labels in sorted(rules.items()))
     return [
         f"Choice of the epoch: {chosen}.",
@@ -174,6 +174,11 @@ def making(filled: Sequence[Filled]) -> list[str]:
         f"Made by code {', '.join(sorted(distinct(every, 'code')))} with {_versions(every)} on "
         f"{', '.join(sorted(distinct(every, 'device')))}, {' or '.join(sorted(distinct(every, 'threads')))} thread(s).",
     ]
+
+
+def _rule(row: Row) -> str:
+    """How a row's epoch was chosen; older rows of what does not train say "last epoch"."""
+    return UNTRAINED if row.get("last_losses") == {} else str(row["selection"])
 
 
 def _seeds(rows: Sequence[Row]) -> str:
