@@ -73,11 +73,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         close = difflib.get_close_matches(verb, VERBS, n=3, cutoff=0.6)
         meant = f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(VERBS)}"
         return _complain(f"unknown verb {verb!r}: {meant}", WRONG)
+    if verb != "fit" and "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1":
+        said = os.environ.get("RANK") != "0"
+        return WRONG if said else _complain(f"{verb} works in one process: call it without torchrun", WRONG)
     return _guarded(verb, rest)
 
 
 def _guarded(verb: str, arguments: list[str]) -> int:
-    from amiss.plain import InputError
+    from amiss.plain import InputError, ToldError
 
     try:
         run: Callable[[list[str]], int] = import_module(f"amiss.cli.{verb}").main
@@ -86,6 +89,8 @@ def _guarded(verb: str, arguments: list[str]) -> int:
         return code
     except InputError as error:
         return _complain(str(error), WRONG)
+    except ToldError:
+        return FAILED
     except KeyboardInterrupt as stop:
         return _complain(str(stop) or "interrupted", INTERRUPTED)
     except BrokenPipeError:

@@ -22,11 +22,12 @@ from amiss.contracts import InputError, Method, Progress
 from amiss.data.images import Images, Layout
 from amiss.data.listing import FileSource
 from amiss.data.origin import Origin
-from amiss.data.reading import Reading, Source, fingerprint_source, read_images, read_known
+from amiss.data.reading import Reading, Source, fingerprint, fingerprint_source, read_images, read_known
 from amiss.data.review import Review
 from amiss.data.store import OnBad
 from amiss.data.stream import Chunk, Stream, as_images, stream
 from amiss.data.tiled import ImageSet
+from amiss.engine.processes import agree, leader_first
 from amiss.engine.progress import renamed, silent
 from amiss.engine.runtime import Precision, Runtime, place
 from amiss.engine.scoring import score_images, score_terms
@@ -42,6 +43,7 @@ from amiss.fitting.record import given, remembered_precision
 from amiss.fitting.refit import refit
 from amiss.fitting.settings import Settings
 from amiss.protocols.split import Split
+from amiss.sharing import leads
 from amiss.transforms.tiles import Tiling
 
 if TYPE_CHECKING:
@@ -120,12 +122,14 @@ class Detector:
         seen = {} if known is None else {"known anomalies": fingerprint_source(known)[:16]}
 
         def announce(fingerprint: str) -> None:
-            if workdir is not None:
+            if workdir is not None and leads():
                 Workdir(folder).open(settings.plan(fingerprint, reading) | seen, resume=resume)
 
-        images, self.notes = read_images(
-            x, folder / "store", reading, self.size, groups, announce, progress, self.tiling
-        )
+        progress = progress if leads() else silent
+        with leader_first():
+            store = (folder if leads() or (folder / "store").exists() else self._folder(None)) / "store"
+            images, self.notes = read_images(x, store, reading, self.size, groups, announce, progress, self.tiling)
+        agree("images", lambda: fingerprint(images).encode())
         anomalies = None if known is None else read_known(known, images.layout, images)
         if anomalies is not None:
             self.notes.append(f"{len(anomalies):,} known anomalies, to learn from")

@@ -17,6 +17,10 @@ class WorkError(RuntimeError):
     """The work was started and failed: one sentence that says what happened and what to do (exit code 1)."""
 
 
+class ToldError(WorkError):
+    """The work failed in another process, which says why: nothing is left to say here (exit code 1)."""
+
+
 @dataclass(frozen=True)
 class ImageSpec:
     """The shape of every image that a model sees, in channels and pixels."""

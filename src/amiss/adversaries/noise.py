@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from amiss.adversaries.perturbation import Objective
 from amiss.adversaries.ranges import check_ranges
+from amiss.sharing import drawn
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Noise:
 
     def __call__(self, objective: Objective, x: Tensor) -> Tensor:
         """Noisy images (B, C, H, W); the sum is clipped to [0, 1]."""
-        return (x + torch.empty_like(x).uniform_(0, self.high)).clamp(0, 1)
+        return (x + drawn(x, lambda noise: noise.uniform_(0, self.high))).clamp(0, 1)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from amiss.adversaries.ranges import check_ranges
+from amiss.sharing import drawn
 
 Objective = Callable[[Tensor], Tensor]
 """Maps images (B, C, H, W) to the values (B,) that are to be raised."""
@@ -41,7 +42,7 @@ class Linf:
     def __call__(self, objective: Objective, x: Tensor) -> Tensor:
         """Images (B, C, H, W) in [0, 1], at most eps from x (B, C, H, W) in every value."""
         step = 2.5 * self.eps / self.steps if self.step is None else self.step
-        delta = torch.empty_like(x).uniform_(-self.eps, self.eps)
+        delta = drawn(x, lambda start: start.uniform_(-self.eps, self.eps))
         for _ in range(self.steps):
             ascent = gradient(objective, (x + delta).clamp_(0, 1)).sign()
             delta.add_(ascent, alpha=step).clamp_(-self.eps, self.eps)
@@ -65,8 +66,8 @@ class L2:
     def __call__(self, objective: Objective, x: Tensor) -> Tensor:
         """Images (B, C, H, W) in [0, 1], at most eps from x (B, C, H, W) in Euclidean length."""
         step = 2.5 * self.eps / self.steps if self.step is None else self.step
-        radius = x.new_empty(len(x), 1, 1, 1).uniform_() ** (1 / max(1, x[:1].numel()))
-        delta = self.eps * radius * unit(torch.randn_like(x))  # uniform in the ball
+        radius = drawn(x[:, :1, :1, :1], Tensor.uniform_) ** (1 / max(1, x[:1].numel()))
+        delta = self.eps * radius * unit(drawn(x, Tensor.normal_))  # uniform in the ball
         for _ in range(self.steps):
             delta += step * unit(gradient(objective, (x + delta).clamp(0, 1)))
             delta *= (self.eps / lengths(delta)).clamp(max=1)

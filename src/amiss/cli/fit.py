@@ -25,10 +25,12 @@ from amiss.data.images import Skipped
 from amiss.data.reading import Reading
 from amiss.data.store import OnBad
 from amiss.detector import Detector
+from amiss.engine.processes import alone, together, told
 from amiss.engine.progress import Reporter
 from amiss.engine.runtime import Precision
 from amiss.report.fitted import fit_page
 from amiss.report.render import write_page
+from amiss.sharing import leads
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,33 @@ class FitOptions:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Fit and write a model."""
+    """Fit and write a model, with all processes that torchrun started."""
+    with together():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str]) -> int:
     started = time.perf_counter()
     options, method = parse_with_method(FitOptions, arguments, "fit")
     require_one(quiet=options.quiet, verbose=options.verbose)
     unfinished = Unfinished(options.out)
+    begins = _begin(options, unfinished) if leads() else True
+    if not told(b"begins" if begins else b""):
+        return 0
+    try:
+        with unfinished.guarding():
+            artifact = _fit(options, method, unfinished)
+        if leads():
+            unfinished.remove()
+    finally:
+        unfinished.release()
+    if leads():
+        result(*_summary(artifact, options, time.perf_counter() - started))
+    return 0
+
+
+def _begin(options: FitOptions, unfinished: Unfinished) -> bool:
+    """Make ready for the fit; False where nothing is left to do. Raises InputError for an output that cannot be."""
     if options.report_folds < 1:
         raise InputError(f"--report-folds {options.report_folds} is out of range: it must be 1 or more")
     require_page(options.report, overwrite=options.overwrite or options.resume)
@@ -94,19 +118,12 @@ def main(arguments: Sequence[str]) -> int:
         result(f"{options.out} is finished already: there is nothing to resume (--overwrite fits anew)")
         unfinished.remove()
         discard_parts(options.out)
-        return 0
+        return False
     discard_parts(options.out)
     if options.out.suffix != ".safetensors":
         note(f"{options.out} will be a safetensors file: .safetensors is the usual suffix")
     unfinished.prepare(overwrite=options.overwrite)
-    try:
-        with unfinished.guarding():
-            artifact = _fit(options, method, unfinished)
-        unfinished.remove()
-    finally:
-        unfinished.release()
-    result(*_summary(artifact, options, time.perf_counter() - started))
-    return 0
+    return True
 
 
 def _finished(options: FitOptions, unfinished: Unfinished) -> bool:
@@ -140,27 +157,32 @@ def _fit(options: FitOptions, method: Method, unfinished: Unfinished) -> Artifac
         tile_pool=options.tile_pool,
         keep_images=not options.no_thumbnails,
     )
-    if options.verbose:
+    quiet = options.quiet or not leads()
+    if options.verbose and leads():
         note(*settings_lines(detector))
-    with reporting(quiet=options.quiet, verbose=options.verbose) as reporter:
+    with reporting(quiet=quiet, verbose=options.verbose) as reporter:
         detector.fit(
             options.normal,
             reading=Reading(options.recursive, options.group_by, options.on_bad),
             known=options.known,
             workdir=unfinished.path,
             resume=options.resume,
-            progress=reporter if options.quiet else _with_notes(detector, reporter),
+            progress=reporter if quiet else _with_notes(detector, reporter),
         )
-        detector.save(options.out)
-        if options.report is not None:
-            _report(detector, options, reporter)
+        if leads():
+            detector.save(options.out)
+            if options.report is not None:
+                _report(detector, options, reporter)
     return detector.artifact
 
 
 def _report(detector: Detector, options: FitOptions, progress: Progress) -> None:
     assert options.report is not None
     what, model = str(options.normal), str(options.out)
-    made = fit_page(detector, what, model=model, folds=options.report_folds, notes=detector.notes, progress=progress)
+    with alone():
+        made = fit_page(
+            detector, what, model=model, folds=options.report_folds, notes=detector.notes, progress=progress
+        )
     write_page(made, options.report)
 
 
@@ -183,11 +205,14 @@ def _summary(artifact: Artifact, options: FitOptions, seconds: float) -> list[st
     assert isinstance(data, Mapping)  # the detector wrote it
     chosen = f", chose the epoch on {data['held_out']:,}" if data["held_out"] else ""
     known = f" and {counted(data['known_anomalies'], 'known anomalous image')}" if "known_anomalies" in data else ""
+    machine = artifact.record["machine"]
+    many = f" by {machine['processes']} processes" if isinstance(machine, Mapping) and "processes" in machine else ""
     calibrated = f", calibrated on {data['calibration']:,}" if data["calibration"] else ""
     size = options.out.stat().st_size / 1e6
     return [
         f"{counted(data['images'], 'image')} {_shape(artifact)}: trained on {data['train']:,}"
         + known
+        + many
         + chosen
         + calibrated,
         *skipped_lines([Skipped(*bad) for bad in data["skipped"]]),

@@ -71,6 +71,8 @@ def decode_store(
         else:
             _refuse_other(directory, before, manifest, listing)
             refuse_damaged(directory, before)
+            if before.skipped is not None and (on_bad == "skip" or not before.skipped):
+                return open_store(directory)
         skipped = _decode(directory, manifest, listing, on_bad, progress, workers)
     except OSError as error:
         raise WorkError(f"the decoded images cannot be written to '{directory}': {error.strerror or error}") from error

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from amiss.contracts import ImageSpec, InputError, Learner, Method, Phase, Progress, Scorer, WorkError
-from amiss.engine import health
+from amiss.engine import health, processes
 from amiss.engine.batches import Batches, batch
 from amiss.engine.progress import silent
 from amiss.engine.runtime import Runtime, derive, keep_workspace, order, place, seeded
 from amiss.engine.state import State, capture, copy_tensors, install, restore
 from amiss.engine.workdir import Record, Workdir
+from amiss.sharing import add_up, dividing, group, leads
 
 SAMPLE = 256
 """Training images on which a network and the finished detector are checked."""
@@ -61,10 +62,12 @@ class _Run:
     best_value: float = math.inf
 
     def save(self, phase: int, epochs: int) -> None:
-        if self.workdir is None:
+        processes.agree("weights", lambda: processes.checksum(self.learner))
+        if self.workdir is None or not leads():
             return
         best: dict[str, object] = {"best": self.best, "best_value": self.best_value}
-        self.workdir.save({"phase": phase, "epochs": epochs, **best, **capture(self.learner)}, self.log)
+        at: dict[str, object] = {"phase": phase, "epochs": epochs, "processes": group().count}
+        self.workdir.save({**at, **best, **capture(self.learner)}, self.log)
 
     def load(self, state: State) -> None:
         restore(self.learner, state)
@@ -114,6 +117,7 @@ def fit(
         with seeded(derive(runtime.seed, "init", *([restarts] if restarts else []))):
             learner = tried.learner(spec, anomalies)
             place(learner, device)
+            processes.check(learner, device)
             run = _Run(
                 learner,
                 train,
@@ -158,7 +162,7 @@ def _phases(run: _Run, state: State | None, max_epochs: int | None) -> None:
     if state is not None:
         at, done = int(str(state["phase"])), int(str(state["epochs"]))
         run.load(state)  # so that code between finished phases finds a trained learner when it runs again
-        run.log.append({"event": "resume", "phase": at, "epochs_kept": done})
+        run.log.append({"event": "resume", "phase": at, "epochs_kept": done, **_other_count(state)})
     for number, phase in _numbered(run):
         if number < at:
             continue
@@ -166,6 +170,12 @@ def _phases(run: _Run, state: State | None, max_epochs: int | None) -> None:
             run.load(state)  # the replayed code between phases leaves no trace
         epochs = _epochs(run, phase) if max_epochs is None else min(_epochs(run, phase), max_epochs)
         _phase(run, number, phase, epochs, done if number == at else 0)
+
+
+def _other_count(state: State) -> Record:
+    """How many processes go on, and how many there were, where that differs: then the last digits of the result do."""
+    before, now = state.get("processes", 1), group().count
+    return {} if before == now else {"processes": now, "processes_before": before}
 
 
 def _images(run: _Run, phase: Phase) -> Batches:
@@ -273,15 +283,17 @@ def _epoch(run: _Run, number: int, phase: Phase, images: Batches, epoch: int, ep
         index = visit[start : start + phase.batch_size]
         run.learner.clock = epoch + i / len(starts)
         run.learner.elapsed = run.learner.clock / epochs
-        with run.runtime.autocast():
-            losses = phase.step(batch(images, index, run.device))
+        with run.runtime.autocast(), dividing(len(index), divisible=phase.divisible) as mine:
+            losses = phase.step(batch(images, index[mine.rows], run.device))
         for name, loss in losses.items():
-            sums[name] = sums.get(name, torch.zeros((), device=run.device)) + loss.detach() * len(index)
+            sums[name] = sums.get(name, torch.zeros((), device=run.device)) + loss.detach() * mine.count
         seen += len(index)
         run.progress(f"training ({phase.name})", epoch * len(starts) + i + 1, epochs * len(starts), told)
     run.learner.clock, run.learner.elapsed = float(epoch + 1), (epoch + 1) / epochs
     if phase.after_epoch is not None:
         phase.after_epoch()
+    if phase.divisible:
+        add_up(list(sums.values()))
     return {name: (total / seen).item() for name, total in sums.items()}
 
 
@@ -302,11 +314,15 @@ def _select(run: _Run, phase: Phase, where: str) -> dict[str, object]:
     total = 0.0
     for start in range(0, len(run.held_out), phase.batch_size):
         index = np.arange(start, min(start + phase.batch_size, len(run.held_out)))
-        value = run.learner.criterion(batch(run.held_out, index, run.device))
+        with dividing(len(index), divisible=phase.divisible) as mine:
+            value = run.learner.criterion(batch(run.held_out, index[mine.rows], run.device))
         if value is None:
             return {}
-        total += value.item() * len(index)
-    criterion = total / len(run.held_out)
+        total += value.item() * mine.count
+    everyones = torch.tensor(total, dtype=torch.float64)
+    if phase.divisible:
+        add_up([everyones])
+    criterion = everyones.item() / len(run.held_out)
     health.check_finite({"held-out criterion": criterion}, where)
     if not run.choose:
         _keep(run, criterion)

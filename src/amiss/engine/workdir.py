@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,9 @@ import torch
 
 from amiss.contracts import InputError, WorkError
 from amiss.data.atomic import write_atomic
+from amiss.engine.processes import told
 from amiss.engine.state import State
+from amiss.sharing import leads
 
 Record = dict[str, object]
 Plan = dict[str, str]
@@ -75,15 +78,23 @@ class Workdir:
 
     def load(self) -> tuple[State, list[Record]] | None:
         """Read the checkpoint and its log, if there is one; raises WorkError if it cannot be read."""
-        if not self.checkpoint.exists():
+        written = told(self._checkpoint() if leads() else None)  # other processes need not see the folder
+        if written is None:
             return None
         try:
-            with zipfile.ZipFile(self.checkpoint) as archive:
+            with zipfile.ZipFile(io.BytesIO(written)) as archive:
                 if damaged := archive.testzip():  # torch does not look at the checksums that it wrote
                     raise zipfile.BadZipFile(damaged)
-            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            state = torch.load(io.BytesIO(written), map_location="cpu", weights_only=True)
             return state, json.loads(state.pop("log"))
         except Exception as error:
-            raise WorkError(
-                f"{self.checkpoint} cannot be read ({type(error).__name__}): give --overwrite to start anew"
-            ) from error
+            raise self._unreadable(error) from error
+
+    def _checkpoint(self) -> bytes | None:
+        try:
+            return self.checkpoint.read_bytes() if self.checkpoint.exists() else None
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> WorkError:
+        return WorkError(f"{self.checkpoint} cannot be read ({type(error).__name__}): give --overwrite to start anew")

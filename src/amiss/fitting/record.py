@@ -16,6 +16,7 @@ from amiss.data.reading import fingerprint
 from amiss.data.tiled import ImageSet
 from amiss.engine.runtime import Precision, Runtime
 from amiss.protocols.split import Split
+from amiss.sharing import group
 
 
 def facts(images: ImageSet, parts: Split, known: Images | None, runtime: Runtime) -> dict[str, object]:
@@ -38,6 +39,7 @@ def facts(images: ImageSet, parts: Split, known: Images | None, runtime: Runtime
             "system": platform.platform(),
             "threads": torch.get_num_threads(),
             "device": str(runtime.resolve()),
+            **({} if group().count == 1 else {"processes": group().count}),
         },
     }
 

@@ -17,6 +17,7 @@ from amiss.fitting.fit import Fit, divide, fit_split
 from amiss.fitting.record import given
 from amiss.fitting.settings import Settings
 from amiss.protocols.refitting import prepare
+from amiss.sharing import group
 
 
 def refit(
@@ -37,6 +38,8 @@ def refit(
     folder: where images are decoded and, unless `resume` is None, from where an interrupted refit is resumed.
     Raises InputError for a review or images that cannot be used and WorkError if the work fails.
     """
+    if group().count > 1:
+        raise InputError("a refit works in one process: call it without torchrun")
     if before.threshold is not None:
         raise InputError(f"the model decides at {before.threshold:g}, set by hand for its own scores: set an fpr first")
     work = prepare(before.layout, before.record, review, normal, reading, known)

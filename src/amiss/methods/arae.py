@@ -122,7 +122,8 @@ class ARAELearner(Learner):
         for name, step, epochs in (("clean", self.clean_step, hp.clean_epochs), ("attacked", self.step, hp.epochs)):
             self.freeze()
             if epochs:
-                yield Phase(name, step, epochs, hp.batch_size, steps=hp.least_steps, after_epoch=self.freeze)
+                size, least = hp.batch_size, hp.least_steps
+                yield Phase(name, step, epochs, size, divisible=True, steps=least, after_epoch=self.freeze)
 
     def freeze(self) -> None:
         """Attack the present weights until the next call."""

@@ -78,7 +78,7 @@ class GradConLearner(Learner):
 
     def phases(self) -> Iterator[Phase]:
         """One phase: the whole objective from the first step on."""
-        yield Phase("autoencoder", self.step, self.hp.epochs, self.hp.batch_size)
+        yield Phase("autoencoder", self.step, self.hp.epochs, self.hp.batch_size, divisible=True)
 
     def losses(self, x: Tensor, create_graph: bool) -> Losses:
         """L, Omega and L_grad of a batch (B, C, H, W), scalars."""

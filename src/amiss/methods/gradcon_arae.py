@@ -81,8 +81,8 @@ class GradConARAELearner(Learner):
     def phases(self) -> Iterator[Phase]:
         """The whole objective, on clean images first, then under attack."""
         if self.hp.clean_epochs:
-            yield Phase("clean", self.clean_step, self.hp.clean_epochs, self.hp.batch_size)
-        yield Phase("attacked", self.step, self.hp.epochs, self.hp.batch_size)
+            yield Phase("clean", self.clean_step, self.hp.clean_epochs, self.hp.batch_size, divisible=True)
+        yield Phase("attacked", self.step, self.hp.epochs, self.hp.batch_size, divisible=True)
 
     def losses(self, x: Tensor, worst: Tensor, create_graph: bool) -> Losses:
         """L, the latent loss and L_grad of images x (B, C, H, W) and their hard forms, scalars."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from amiss.contracts import ImageSpec, InputError
+from amiss.sharing import averaged, drawn
 
 WIDTHS = (32, 32, 64, 64)
 """Filters of the four encoder layers; the decoder mirrors them."""
@@ -71,7 +72,8 @@ def begin_at(decoder: nn.Sequential, x: Tensor) -> None:
     """
     last = [layer for layer in decoder if isinstance(layer, nn.ConvTranspose2d)][-1]
     assert last.bias is not None
-    last.bias.copy_(x.mean((0, 2, 3)).clamp(DARKEST, 1 - DARKEST).logit())
+    (brightness,) = averaged(x.mean((0, 2, 3)))
+    last.bias.copy_(brightness.clamp(DARKEST, 1 - DARKEST).logit())
 
 
 class ConvAutoencoder(nn.Module):
@@ -115,7 +117,7 @@ class ConvVAE(nn.Module):
         mean, log_variance = self.mean(h), self.log_variance(h)
         z = mean
         if self.training:
-            z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+            z = mean + drawn(mean, Tensor.normal_) * (0.5 * log_variance).exp()
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
         return self.expand(z).unflatten(1, self.shape), divergence / x.shape[1:].numel()
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from amiss.contracts import InputError
 from amiss.objectives.reconstruction import ReconstructionLoss
+from amiss.sharing import averaged
 
 EPS = 1e-8
 """Norms below this count as this, as in torch's cosine similarity."""
@@ -76,7 +77,7 @@ class Direction(nn.Module):
         if not self.iterations:
             return None
         gradients = torch.autograd.grad(loss, self.weights, create_graph=create_graph, retain_graph=True)
-        return misalignment(gradients, list(self.mean))  # Eq. 6
+        return misalignment(averaged(*gradients), list(self.mean))  # Eq. 6, of the whole batch's gradient
 
     @torch.no_grad()
     def update(self) -> None:
