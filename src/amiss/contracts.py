@@ -45,11 +45,9 @@ class Phase:
     batch_size: int = 64
     drop_last: bool = False
     on: Literal["train", "held_out"] = "train"
-    divisible: bool = (
-        False  # processes may share a batch: losses and criterion are means over images (docs/processes.md)
-    )
     steps: int = 0  # at least so many minibatches: where `epochs` holds fewer, there are more epochs
     after_epoch: Callable[[], None] | None = None
+    divisible: bool = False  # several processes may divide a minibatch, as docs/processes.md says
 
 
 class Learner(nn.Module, ABC):
