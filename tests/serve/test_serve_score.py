@@ -82,7 +82,7 @@ def test_every_bad_file_is_named_with_what_is_accepted(server, kinds):
     assert told["error"] == (
         "'a.txt' is not an image that can be read; accepted are PNG, JPEG, BMP, TIFF, WEBP (and 1 more of 3 files)"
     )
-    assert told["files"][1] == {"image_path": "b.png", "error": "'b.png' is empty (0 bytes)"}
+    assert told["files"][1] == {"index": 2, "image_path": "b.png", "error": "'b.png' is empty (0 bytes)"}
 
 
 def encoded(kind: str) -> bytes:
@@ -173,17 +173,51 @@ def test_no_name_of_a_request_is_looked_for_on_disk(server, kinds):
     assert [path for path in OPENED if path.startswith(str(bait)) or "passwd" in path] == []
 
 
-def test_one_image_is_explained(server, kinds):
+def pixels_of(address: str) -> np.ndarray:
+    """Pixels of a data address of a PNG."""
+    head, _, data = address.partition(",")
+    assert head == "data:image/png;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+
+
+def test_one_image_is_explained(server, knn, kinds):
     answer = server.client.post("/explain?model=knn", files=[("files", ("a.png", kinds[0].read_bytes()))]).json()
     assert answer["result"] == server.score(kinds[0], model="knn").json()["results"][0] | {"image_path": "a.png"}
     values = np.frombuffer(base64.b64decode(answer["map"]["values"]), "<f4")
     assert values.size == answer["map"]["height"] * answer["map"]["width"] == 28 * 28
     assert values.std() > 0
-    assert answer["nearest"]["image"].startswith("data:image/png;base64,")
-    assert 0 < answer["nearest"]["distance"] < 1
+    distances = [one["distance"] for one in answer["nearest"]]
+    assert len(set(distances)) == 3
+    assert distances == sorted(distances)
+    assert 0 < distances[0] < distances[-1] < 1
+    known = Detector.load(knn).nearest(np.asarray(Image.open(kinds[0]))[None, None], k=3)
+    assert distances == known.distance[0].tolist()
+    stored = Detector.load(knn).artifact.thumbnails[known.index[0]]
+    assert [pixels_of(one["image"]).tolist() for one in answer["nearest"]] == stored[:, 0].tolist()
+    assert pixels_of(answer["image"]).tolist() == np.asarray(Image.open(kinds[0])).tolist()
     other = server.client.post("/explain?model=knn&map=gradient", files=[("files", ("a.png", kinds[0].read_bytes()))])
     assert other.json()["map"]["name"] == "gradient"
     assert other.json()["map"]["values"] != answer["map"]["values"]
+
+
+def test_a_method_that_reconstructs_shows_the_normal_counterpart(server, pca, kinds):
+    answer = server.client.post("/explain?model=pca", files=[("files", ("a.png", kinds[0].read_bytes()))]).json()
+    image, made = (pixels_of(answer[name]).astype(np.float64) / 255 for name in ("image", "counterpart"))
+    residual = np.frombuffer(base64.b64decode(answer["map"]["values"]), "<f4").reshape(28, 28)
+    inside = (made > 0) & (made < 1)  # others are cut off
+    assert inside.sum() > 100
+    np.testing.assert_allclose(np.abs(image - made)[inside], np.sqrt(residual)[inside], atol=0.5 / 255 + 1e-6)
+
+
+@pytest.mark.parametrize("depth", ["uint16", "float32"])
+def test_deep_images_are_shown_in_the_range_that_they_use(depth):
+    from amiss.serve.explaining import _eight_bit, _window
+
+    values = np.linspace(0.2, 0.4, 1024).reshape(1, 1, 32, 32) * (65535 if depth == "uint16" else 1)
+    shown = _eight_bit(values.astype(depth)[0], _window(values.astype(depth)))
+    assert (shown.min(), shown.max()) == (0, 255)
+    flat = np.full((1, 1, 2, 2), values.max()).astype(depth)
+    assert _eight_bit(flat[0], _window(flat)).tolist() == [[[102, 102], [102, 102]]]
 
 
 def test_what_cannot_be_explained_is_refused(server, kinds):

@@ -66,5 +66,5 @@ def main(arguments: Sequence[str]) -> int:
         options.drift,
         Decision(options.fpr, options.threshold),
     )
-    serve(plan, lambda address: result(f"serving at {address} (Ctrl-C stops)"))
+    serve(plan, lambda address: result(f"serving at {address} (open it in a browser to drop images; Ctrl-C stops)"))
     return 0

@@ -16,8 +16,28 @@ from amiss.serve.refusal import RefusedError
 
 VARIABLE = "AMISS_TOKEN"
 SHORTEST = 16
-OPEN = ("/v2/health/live", "/v2/health/ready")
-"""Paths that need no token: what probes ask."""
+PAGE: Mapping[str, str] = {
+    "/": "page.html",
+    **{
+        f"/page/{name}": name
+        for name in (
+            "page.css",
+            "main.js",
+            "closer.js",
+            "intake.js",
+            "keys.js",
+            "list.js",
+            "pictures.js",
+            "sending.js",
+            "server.js",
+            "session.js",
+            "words.js",
+        )
+    },
+}
+"""Paths of the inspection page and their files. It holds nothing of a model: everything that it shows it has to ask."""
+OPEN = frozenset(("/v2/health/live", "/v2/health/ready", *PAGE))
+"""Paths that need no token: what probes ask, and the page where a token can be given."""
 
 
 def read_token(path: Path | None) -> str | None:

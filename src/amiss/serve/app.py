@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from amiss.serve import protocol, scoring
+from amiss.serve import inspection, protocol, scoring
 from amiss.serve.access import Access
 from amiss.serve.guard import Guard, refusal
 from amiss.serve.refusal import RefusedError
@@ -42,6 +42,7 @@ def create_app(
         lifespan=lambda _: _beside(serving, look_every, started),
     )
     inner.state.serving = serving
+    inner.include_router(inspection.make_router())
     inner.include_router(scoring.router)
     inner.include_router(protocol.router)
     for kind, handler in (

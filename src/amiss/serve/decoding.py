@@ -13,7 +13,7 @@ from amiss.contracts import InputError, WorkError
 from amiss.data.decode import decode_opened
 from amiss.data.images import Layout
 from amiss.data.opening import opened
-from amiss.serve.refusal import RefusedError, busy
+from amiss.serve.refusal import BadFile, RefusedError, busy
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 """What is decoded; Pillow opens nothing else, whatever the file is called."""
@@ -35,16 +35,16 @@ def decode_uploads(uploads: Sequence[Upload], layout: Layout, most_pixels: int) 
     """
     spec = layout.spec
     pixels = np.empty((len(uploads), spec.channels, spec.height, spec.width), dtype=layout.depth)
-    bad: list[dict[str, str]] = []
-    for row, upload in zip(pixels, uploads, strict=True):
+    bad: list[BadFile] = []
+    for i, (row, upload) in enumerate(zip(pixels, uploads, strict=True)):
         try:
             with opened(upload.name, upload.data, formats=FORMATS, most=most_pixels) as image:
                 row[:] = decode_opened(image, upload.name, layout).pixels
         except InputError as error:
-            bad.append({"image_path": upload.name, "error": str(error)})
+            bad.append(BadFile(i, upload.name, str(error)))
         except WorkError as error:
             raise busy(str(error)) from error
     if bad:
         more = f" (and {len(bad) - 1} more of {len(uploads)} files)" if len(bad) > 1 else ""
-        raise RefusedError(422, bad[0]["error"] + more, files=bad)
+        raise RefusedError(422, bad[0].error + more, files=bad)
     return pixels

@@ -1,4 +1,4 @@
-"""One image explained: where it is unlike normal ones, and the training image that comes nearest."""
+"""One image explained: where it is unlike normal ones, its normal counterpart, and the nearest training images."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from amiss.calibration.table import ScoreRow
+from amiss.data.images import TOP, Images
+from amiss.engine.batches import batch
 from amiss.explain.maps import available
+from amiss.explain.residual import reconstruction
 from amiss.explain.showing import COARSE, MEANINGS
 from amiss.serve.loaded import Loaded
 from amiss.serve.refusal import RefusedError
 
 FULL = 0.998
 """Share of a map's values that lie below the brightest colour."""
+NEIGHBOURS = 3
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """The training image in the model file that is nearest by raw pixels."""
+    """A training image in the model file that is near by raw pixels."""
 
     name: str
     """Its file name, without the folders that it lay in."""
@@ -52,8 +56,13 @@ class Explained:
     """What is known of one image."""
 
     row: ScoreRow
+    image: str
+    """The image as the model sees it, as a data address of a PNG."""
+    counterpart: str | None
+    """What the model would have liked to see, likewise; None where its score knows none."""
     map: HeatMap | None
-    nearest: Neighbour | None
+    nearest: tuple[Neighbour, ...]
+    """Nearest first; none where the model file keeps no thumbnails."""
 
 
 def kinds(loaded: Loaded) -> list[str]:
@@ -69,7 +78,38 @@ def explain(loaded: Loaded, pixels: NDArray[np.generic], name: str, kind: str | 
         raise RefusedError(400, f"there is no map {kind[:100]!r}; this model has {', '.join(offered) or 'none'}")
     row = next(iter(loaded.tabulate([name], loaded.score(pixels))))
     chosen = kind or next(iter(offered), None)
-    return Explained(row, None if chosen is None else _map(loaded, pixels, chosen), _nearest(loaded, pixels))
+    window = _window(pixels)
+    return Explained(
+        row,
+        _png(_eight_bit(pixels[0], window)),
+        _counterpart(loaded, pixels, window),
+        None if chosen is None else _map(loaded, pixels, chosen),
+        _nearest(loaded, pixels),
+    )
+
+
+def _window(pixels: NDArray[np.generic]) -> tuple[float, float]:
+    """Which values are shown black and white: of deep images, whose range is seldom used up, nearly all that occur."""
+    if pixels.dtype != np.uint8:
+        low, high = np.quantile(pixels.astype(np.float64), [1 - FULL, FULL])
+        if high > low:
+            return float(low), float(high)
+    return 0, TOP[str(pixels.dtype)]
+
+
+def _eight_bit(image: NDArray[np.generic], window: tuple[float, float]) -> NDArray[np.uint8]:
+    """An image (C, H, W) in 0..255."""
+    low, high = window
+    return ((image.astype(np.float64) - low) / (high - low) * 255).clip(0, 255).round().astype(np.uint8)
+
+
+def _counterpart(loaded: Loaded, pixels: NDArray[np.generic], window: tuple[float, float]) -> str | None:
+    scorer = loaded.detector.artifact.scorer
+    if "residual" not in available(scorer):
+        return None
+    device = loaded.detector.runtime.resolve()
+    made = reconstruction(scorer, batch(Images(pixels), np.arange(1), device))[0].float().cpu().numpy()
+    return _png(_eight_bit(made * TOP[loaded.layout.depth], window))
 
 
 def _map(loaded: Loaded, pixels: NDArray[np.generic], kind: str) -> HeatMap:
@@ -87,13 +127,19 @@ def _map(loaded: Loaded, pixels: NDArray[np.generic], kind: str) -> HeatMap:
     )
 
 
-def _nearest(loaded: Loaded, pixels: NDArray[np.generic]) -> Neighbour | None:
+def _nearest(loaded: Loaded, pixels: NDArray[np.generic]) -> tuple[Neighbour, ...]:
     thumbnails = loaded.detector.artifact.thumbnails
     if thumbnails is None:
-        return None
-    found = loaded.detector.nearest(pixels, k=1)
-    name = PurePosixPath(PureWindowsPath(str(found.names[0, 0])).as_posix()).name
-    return Neighbour(name, float(found.distance[0, 0]), _png(thumbnails[int(found.index[0, 0])]))
+        return ()
+    found = loaded.detector.nearest(pixels, k=NEIGHBOURS)
+    return tuple(
+        Neighbour(_file_name(str(name)), float(distance), _png(thumbnails[int(index)]))
+        for name, distance, index in zip(found.names[0], found.distance[0], found.index[0], strict=True)
+    )
+
+
+def _file_name(path: str) -> str:
+    return PurePosixPath(PureWindowsPath(path).as_posix()).name
 
 
 def _png(image: NDArray[np.uint8]) -> str:

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A file of a request that is no image, and why."""
+
+    index: int
+    """Its place in the request, from 0: names may stand twice, and browsers change some."""
+    image_path: str
+    error: str
 
 
 @dataclass(eq=False)
@@ -13,11 +23,11 @@ class RefusedError(Exception):
     status: int
     sentence: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    files: Sequence[Mapping[str, str]] = ()
+    files: Sequence[BadFile] = ()
 
     def body(self, request_id: str) -> dict[str, object]:
         """What is sent as JSON; `error` is also the Open Inference Protocol's name for it."""
-        named = {"files": [dict(bad) for bad in self.files]} if self.files else {}
+        named = {"files": [asdict(bad) for bad in self.files]} if self.files else {}
         return {"error": self.sentence, "request_id": request_id, **named}
 
 

@@ -33,6 +33,7 @@ class Scores(BaseModel):
 class BadFile(BaseModel):
     """A file that could not be read, and why."""
 
+    index: Annotated[int, Field(description="place of the file in the request, from 0")]
     image_path: str
     error: str
 
@@ -57,7 +58,7 @@ class Map(BaseModel):
 
 
 class Nearest(BaseModel):
-    """The nearest training image among the thumbnails in the model file."""
+    """A training image among the thumbnails in the model file, near by raw pixels."""
 
     name: str
     distance: float
@@ -69,8 +70,12 @@ class Explanation(BaseModel):
 
     model: str
     result: Row
+    image: Annotated[str, Field(description="the image as the model sees it, a data address of a PNG")]
+    counterpart: Annotated[
+        str | None, Field(description="its normal counterpart, where the method reconstructs, a data address of a PNG")
+    ]
     map: Map | None
-    nearest: Nearest | None
+    nearest: Annotated[list[Nearest], Field(description="up to three, nearest first; none where none are stored")]
 
 
 class Drift(BaseModel):
@@ -111,7 +116,8 @@ class Models(BaseModel):
     version: str
     formats: list[str]
     megapixels: float
-    images: int
+    body_mb: Annotated[float, Field(description="megabytes of one request's body")]
+    images: Annotated[int, Field(description="images in one request")]
     models: list[ModelState]
 
 

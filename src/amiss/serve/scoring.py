@@ -52,7 +52,7 @@ async def explain_image(
     name: ModelName = None,
     kind: Annotated[str | None, Query(alias="map", description="which map; the model's first if not given")] = None,
 ) -> Response:
-    """Explain one image file: its row, a map of where the score comes from, and the nearest training image."""
+    """Explain one image file: its row, a map of where the score comes from, and what it is compared with."""
     serving = serving_of(request)
     model = serving.model(name)
     uploads = await read_uploads(request, serving.limits)
@@ -64,8 +64,10 @@ async def explain_image(
         {
             "model": model.name,
             "result": found.row._asdict(),
+            "image": found.image,
+            "counterpart": found.counterpart,
             "map": None if found.map is None else asdict(found.map),
-            "nearest": None if found.nearest is None else asdict(found.nearest),
+            "nearest": [asdict(one) for one in found.nearest],
         }
     )
 
@@ -79,6 +81,7 @@ async def models(request: Request) -> Response:
             "version": version("amiss"),
             "formats": list(FORMATS),
             "megapixels": serving.limits.megapixels,
+            "body_mb": serving.limits.body_mb,
             "images": serving.limits.images,
             "models": [_state(model) for model in serving.models.values()],
         }

@@ -1,0 +1,253 @@
+// The page as a whole: what is asked first, and who tells whom of what.
+
+import { Closer } from "./closer.js";
+import { watch } from "./intake.js";
+import { listen } from "./keys.js";
+import { List } from "./list.js";
+import { thumbnail } from "./pictures.js";
+import { Sender } from "./sending.js";
+import { ask, hasToken, setToken } from "./server.js";
+import { counts, csv, enter, entries, keep, put, remove, restore } from "./session.js";
+import { counted, decision, number, numbers, percent, pText, shown, terms } from "./words.js";
+
+const get = (id) => document.getElementById(id);
+const say = (sentence) => (get("said").textContent = sentence);
+let models = [];
+let sender = null;
+let batch = [];
+
+const modelOf = (name) => models.find((model) => model.name === name);
+let opensItself = true; // until the close look was closed
+const closer = new Closer({
+  modelOf,
+  closed: (entry) => {
+    opensItself = false;
+    list.go(entry ?? list.current);
+  },
+});
+const list = new List(get("list"), {
+  opened: (entry) => {
+    opensItself = true;
+    closer.open(entry);
+  },
+  reached: (entry) => closer.show(entry),
+});
+
+// What the server is
+
+async function ready() {
+  get("trouble").hidden = true;
+  try {
+    const told = await ask("models");
+    begin(told);
+  } catch (error) {
+    stuck(error);
+  }
+}
+
+function begin({ models: found, version, ...limits }) {
+  models = found;
+  get("version").textContent = `amiss ${version}.`;
+  get("entrance").hidden = true;
+  get("work").hidden = false;
+  get("forget").hidden = !hasToken();
+  const chosen = modelOf(get("model").value) ?? models[0];
+  get("model").replaceChildren(...models.map(({ name }) => new Option(name, name, false, name === chosen.name)));
+  get("choice").hidden = models.length < 2;
+  sender ??= new Sender({ limits, changed, stands, finished });
+  sender.limits = limits;
+  describe();
+  document.documentElement.dataset.ready = "yes";
+}
+
+/** Say why nothing goes on: a token is wanted, or there is no server. */
+function stuck(error) {
+  const wantsToken = error.status === 401;
+  get("entrance").hidden = !wantsToken;
+  get("trouble").hidden = wantsToken;
+  if (!wantsToken) {
+    get("trouble-said").textContent = shown(error.sentence ?? `This page failed: ${error.message}`);
+    return;
+  }
+  get("work").hidden = !models.length;
+  get("entrance-said").textContent = hasToken() ? "The server does not take this token." : "";
+  setToken("");
+  get("token").focus();
+  document.documentElement.dataset.ready = "yes";
+}
+
+get("entrance").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const given = get("token").value.trim();
+  if (!/^[\x21-\x7e]+$/.test(given)) {
+    get("entrance-said").textContent = "A token is ASCII characters without spaces.";
+    return;
+  }
+  setToken(given);
+  await ready();
+  if (!get("entrance").hidden) return;
+  get("token").value = get("entrance-said").textContent = "";
+  get("choose").focus();
+  sender.run();
+});
+get("again").addEventListener("click", async () => {
+  await ready();
+  sender?.run();
+});
+get("forget").addEventListener("click", () => {
+  setToken("");
+  location.reload();
+});
+
+function describe() {
+  const model = modelOf(get("model").value);
+  const colours = { 1: "grey", 3: "colour" }[model.channels] ?? `${model.channels} channels`;
+  get("title").textContent = shown(model.name);
+  get("facts").replaceChildren(...terms([
+    ["Method", model.method],
+    ["Sees images as", `${model.width} × ${model.height}, ${colours}`],
+    ["False-alarm rate", model.fpr === null ? "no promise" : `at most ${percent(model.fpr)}`],
+    ["Threshold", model.threshold === null ? "none" : number(model.threshold)],
+    ["Calibrated on", counted(model.calibration_images, "normal image")],
+  ]));
+  const { seen, window, p_value: p, drifted } = model.drift;
+  get("drift").hidden = model.calibration_images === 0;
+  get("drift").dataset.drifted = String(drifted);
+  if (p === null) get("drift").textContent = `Drift is tested from ${counted(window, "image")} on; there were ${seen} so far.`;
+  else {
+    const last = `p = ${pText(p)}, last ${counted(window, "image")}`;
+    get("drift").textContent = drifted
+      ? `▲ Recent scores have drifted from the calibration's (${last}). Has the camera, the light or the product changed?`
+      : `✓ Recent scores look like the calibration's (${last}).`;
+  }
+}
+get("model").addEventListener("change", describe);
+
+// From files to entries to results
+
+function add({ found, passed }) {
+  if (!sender) return;
+  const model = get("model").value;
+  batch = found.map(({ name, file }) => enter(name, model, file));
+  put(batch);
+  get("intake-said").textContent = passed ? `${counted(passed, "file")} of other kinds in the folder left out.` : "";
+  refresh();
+  picture(batch);
+  sender.add(batch);
+}
+
+/** Thumbnails, one after the other: many large photos at a time would take much memory. */
+let pictured = Promise.resolve();
+function picture(of) {
+  for (const entry of of) {
+    pictured = pictured.then(async () => {
+      entry.thumbnail = await thumbnail(entry.file);
+      list.update([entry]);
+      if (entry === closer.entry && entry.thumbnail) closer.show(entry);
+    });
+  }
+}
+
+function changed(some) {
+  list.update(some);
+  if (some.includes(closer.entry)) closer.show(closer.entry);
+  const wide = !matchMedia("(max-width: 60rem)").matches;
+  const first = batch[0];
+  if (some.includes(first) && first.row && opensItself && (wide || batch.length === 1) && list.visible.includes(first)) {
+    list.take(first);
+    closer.open(first);
+  }
+  store();
+}
+
+function stands({ total, done, seconds, halted }) {
+  get("progress").hidden = total === 0 || halted !== null;
+  get("bar").max = Math.max(1, total);
+  get("bar").value = done;
+  const busy = seconds ? ` The server is busy; it is asked again in ${counted(seconds, "second")}.` : "";
+  get("progress-said").textContent = `${done} of ${counted(total, "image")} done.${busy}`;
+}
+
+async function finished(halted) {
+  refresh();
+  if (halted) {
+    stuck(halted);
+    return;
+  }
+  announce();
+  try {
+    begin(await ask("models"));
+  } catch (error) {
+    stuck(error);
+  }
+}
+
+function announce() {
+  const done = batch.filter((entry) => entry.row || entry.error);
+  if (done.length === 1) {
+    const [entry] = done;
+    const rest = entry.row ? numbers(entry.row).map((pair) => pair.join(" ")).join(", ") : entry.error;
+    say(`${shown(entry.name)}: ${decision(entry).word}, ${shown(rest)}`);
+  } else if (done.length) say(get("counts").textContent);
+}
+
+get("stop").addEventListener("click", () => {
+  remove(sender.halt());
+  refresh();
+});
+
+// The history of this session
+
+function count() {
+  const { scored, anomalous, normal, failed } = counts();
+  const decided = anomalous + normal ? `: ${anomalous} anomalous, ${normal} normal` : "";
+  get("counts").textContent = `${counted(scored, "image")} scored${decided}${failed ? `; ${failed} not scored` : ""}`;
+  get("save").disabled = scored === 0;
+  get("images").hidden = entries.length === 0;
+  document.body.classList.toggle("begun", entries.length > 0);
+}
+
+function refresh() {
+  list.arrange();
+  get("none").hidden = list.visible.length > 0;
+  store();
+}
+
+function store() {
+  count();
+  if (!keep()) get("intake-said").textContent = "This browser keeps no data for this page: download the CSV before you close it.";
+}
+
+for (const [id, of] of [["show", "show"], ["sort", "sort"]]) {
+  get(id).addEventListener("change", () => {
+    list[of] = get(id).value;
+    refresh();
+  });
+}
+get("save").addEventListener("click", () => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([csv()], { type: "text/csv" }));
+  link.download = "scores.csv";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+});
+get("clear").addEventListener("click", () => {
+  sender.halt();
+  for (const { thumbnail: address } of entries) if (address) URL.revokeObjectURL(address);
+  remove([...entries]);
+  closer.clear();
+  opensItself = true;
+  refresh();
+  get("choose").focus();
+});
+
+// Start
+
+restore();
+refresh();
+get("before").addEventListener("click", () => list.step(-1, false));
+get("after").addEventListener("click", () => list.step(1, false));
+get("help-open").addEventListener("click", () => get("help").showModal());
+listen({ list, closer, box: get("keys"), help: get("help") });
+watch({ chooser: get("files"), button: get("choose"), veil: get("veil"), given: add, said: (text) => (get("intake-said").textContent = text) });
+ready();
