@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from headless import launched
 
 EXTRAS = {
     "table": ("pandas", "pyarrow"),
@@ -35,3 +38,10 @@ def home() -> Path:
     if not named:
         pytest.skip("AMISS_DATA names no folder with the official files")
     return Path(named)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """A headless Chromium that is installed already; what needs it is skipped where there is none."""
+    with launched() as browser:
+        yield browser

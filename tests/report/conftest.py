@@ -8,16 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from headless import launched
 
 from amiss.report.page import Page
 from amiss.report.render import write_page
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[object]:
-    """A headless Chromium that is installed already; what needs it is skipped where there is none."""
-    with launched() as browser:
-        yield browser
 
 
 @dataclass

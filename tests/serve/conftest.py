@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from browsing import READY, Opened
+from PIL import Image
 
 from amiss import Detector
 
@@ -48,3 +50,40 @@ def server(knn: Path, pca: Path):
 
     with serving(knn, pca) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def normal(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Files of images as normal as those of the model."""
+    folder = tmp_path_factory.mktemp("normal")
+    paths = [folder / f"normal{i}.png" for i in range(4)]
+    for path, image in zip(paths, smooth(4, seed=7), strict=True):
+        Image.fromarray(image).save(path)
+    return paths
+
+
+@pytest.fixture
+def browse(chromium):
+    """Open a server's page in a session of its own; afterwards nothing may have gone wrong in any of them."""
+    opened: list[tuple[Opened, str]] = []
+
+    def open_page(served, *, model: str | None = "knn", ready: str = READY, **settings: object) -> Opened:
+        context = chromium.new_context(**settings)
+        found = Opened(context.new_page())
+        found.tab.set_default_timeout(20_000)
+        found.tab.on("console", lambda message: found.problems.append(f"{message.type}: {message.text}"))
+        found.tab.on("pageerror", lambda error: found.problems.append(str(error)))
+        found.tab.on("request", lambda request: found.requests.append(request.url))
+        found.tab.goto(f"{served.address}/")
+        found.tab.wait_for_selector(ready, state="attached")
+        if model and found.tab.locator("#choice").is_visible():
+            found.tab.select_option("#model", model)
+        opened.append((found, served.address))
+        return found
+
+    yield open_page
+    for page, address in opened:
+        # the browser itself tells of every answer from 400 on
+        assert [told for told in page.problems if "Failed to load resource" not in told] == []
+        assert [url for url in page.requests if not url.startswith((f"{address}/", f"blob:{address}/", "data:"))] == []
+        page.tab.context.close()

@@ -78,7 +78,7 @@ def explain(loaded: Loaded, pixels: NDArray[np.generic], name: str, kind: str | 
         raise RefusedError(400, f"there is no map {kind[:100]!r}; this model has {', '.join(offered) or 'none'}")
     row = next(iter(loaded.tabulate([name], loaded.score(pixels))))
     chosen = kind or next(iter(offered), None)
-    window = _window(pixels)
+    window = _window(pixels, TOP[loaded.layout.depth])
     return Explained(
         row,
         _png(_eight_bit(pixels[0], window)),
@@ -88,13 +88,13 @@ def explain(loaded: Loaded, pixels: NDArray[np.generic], name: str, kind: str | 
     )
 
 
-def _window(pixels: NDArray[np.generic]) -> tuple[float, float]:
+def _window(pixels: NDArray[np.generic], top: float) -> tuple[float, float]:
     """Which values are shown black and white: of deep images, whose range is seldom used up, nearly all that occur."""
     if pixels.dtype != np.uint8:
         low, high = np.quantile(pixels.astype(np.float64), [1 - FULL, FULL])
         if high > low:
             return float(low), float(high)
-    return 0, TOP[str(pixels.dtype)]
+    return 0, top
 
 
 def _eight_bit(image: NDArray[np.generic], window: tuple[float, float]) -> NDArray[np.uint8]:

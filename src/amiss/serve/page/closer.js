@@ -1,6 +1,6 @@
 // One image closely: its decision in words, its numbers, the map over it, and what it is compared with.
 
-import { heat, legend } from "./pictures.js";
+import { brightest, heat, legend } from "./pictures.js";
 import { ask, formOf } from "./server.js";
 import { counted, decision, make, number, numbers, percent, shown, terms } from "./words.js";
 
@@ -8,23 +8,7 @@ const get = (id) => document.getElementById(id);
 const MOST = 40; // explanations that are kept, each as large as its map
 const SETTLE = 120; // milliseconds for which an image has to be in hand before the server is asked
 const COARSE = 128;
-const PLACES = [["upper left", "top", "upper right"], ["left", "middle", "right"], ["lower left", "bottom", "lower right"]];
 const narrow = matchMedia("(max-width: 60rem)");
-
-/** Where a canvas of a map is brightest on the whole, in words. */
-function brightest(canvas) {
-  const { width, height } = canvas;
-  const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
-  const sums = Array.from({ length: 9 }, () => ({ sum: 0, n: 1e-9 }));
-  for (let i = 0; i < width * height; i++) {
-    const row = Math.floor((3 * Math.floor(i / width)) / height);
-    const cell = sums[3 * row + Math.floor((3 * (i % width)) / width)];
-    cell.sum += data[4 * i] + data[4 * i + 1] + data[4 * i + 2];
-    cell.n += 1;
-  }
-  const best = sums.reduce((most, { sum, n }, i) => (sum / n > sums[most].sum / sums[most].n ? i : most), 0);
-  return PLACES[Math.floor(best / 3)][best % 3];
-}
 
 /** What a decision means, as far as the model's numbers of this moment agree with it. */
 function meaning({ row }, model) {
@@ -202,7 +186,7 @@ export class Closer {
     this.mix();
     const plain = heat(map);
     plain.setAttribute("role", "img");
-    plain.setAttribute("aria-label", `${word} of ${name}, brightest at the ${brightest(plain)}`);
+    plain.setAttribute("aria-label", `${word} of ${name}, brightest at the ${brightest(map)}`);
     plain.classList.toggle("coarse", map.width < COARSE);
     return figure(plain, word);
   }

@@ -108,7 +108,7 @@ function describe() {
     ["Sees images as", `${model.width} × ${model.height}, ${colours}`],
     ["False-alarm rate", model.fpr === null ? "no promise" : `at most ${percent(model.fpr)}`],
     ["Threshold", model.threshold === null ? "none" : number(model.threshold)],
-    ["Calibrated on", counted(model.calibration_images, "normal image")],
+    ["Calibrated on", model.calibration_images ? counted(model.calibration_images, "normal image") : "nothing"],
   ]));
   const { seen, window, p_value: p, drifted } = model.drift;
   get("drift").hidden = model.calibration_images === 0;
