@@ -82,10 +82,12 @@ def test_one_image_closely(browse, server, kinds):
     np.testing.assert_allclose(drawn[..., :3], colours(values / told["map"]["high"]), atol=0.51)
     assert len(np.unique(drawn[..., 0])) > 20
     assert re.fullmatch(rf"residual map of {image.name}, brightest at the [a-z ]+", plain.get_attribute("aria-label"))
-    assert page.text("#map-head").startswith(f"Residual map: {told['map']['meaning']}.")
+    assert page.text("#map-meaning") == f"Residual map: {told['map']['meaning']}."
     shown = page.locator("#tiles img").evaluate_all("(all) => all.map((img) => img.getAttribute('src'))")
-    assert shown == [told["image"], told["counterpart"], *(near["image"] for near in told["nearest"])]
-    assert page.locator("#tiles .detail").all_inner_texts() == [near["name"] for near in told["nearest"]]
+    assert shown == [told["image"], told["counterpart"]]
+    shown = page.locator("#neighbours img").evaluate_all("(all) => all.map((img) => img.getAttribute('src'))")
+    assert shown == [near["image"] for near in told["nearest"]]
+    assert page.locator("#neighbours .detail").all_inner_texts() == [near["name"] for near in told["nearest"]]
     over = page.locator("#frame .over")
     assert page.locator("#frame img").evaluate("(img) => [img.naturalWidth, img.naturalHeight]") == [36, 40]
     assert over.bounding_box() == page.locator("#frame img").bounding_box()
@@ -94,7 +96,7 @@ def test_one_image_closely(browse, server, kinds):
     assert over.evaluate("(map) => getComputedStyle(map).opacity") == "0.2"
     page.select_option("#kind", "gradient")
     page.wait_for_selector("#tiles canvas[aria-label^=gradient]")
-    assert page.text("#map-word") == "Gradient map"
+    assert page.text("#map-meaning").startswith("Gradient map: how strongly")
 
 
 def test_what_a_browser_cannot_show_is_shown_as_the_model_sees_it(browse, server, kinds):

@@ -128,6 +128,27 @@ def test_another_model_that_decides_nothing(browse, server, kinds):
     assert rows[0]["p_value"] == ""
 
 
+def test_a_trend_shows_every_score_and_leads_to_its_image(browse, server, kinds, normal):
+    page = browse(server)
+    page.choose(normal[0])
+    page.wait(1)
+    assert not page.locator("#trend").is_visible()  # one score is no trend
+    page.choose(*normal[1:], *kinds[:1])
+    page.wait(5)
+    scores = {row["image_path"]: float(row["pred_score"]) for row in page.csv()}
+    marks = page.locator("#trend .mark")
+    assert marks.evaluate_all("(all) => all.map((mark) => mark.tagName)") == ["circle"] * 4 + ["path"]
+    heights = marks.evaluate_all("(all) => all.map((mark) => -mark.getBoundingClientRect().y)")
+    assert sorted(range(4), key=heights.__getitem__) == sorted(range(4), key=[*scores.values()].__getitem__)
+    label = page.locator("#trend").get_attribute("aria-label")
+    assert re.match(r"Scores of the latest 5 images in their order, 1 above the threshold of ", label)
+    for i, name in enumerate(scores):
+        marks.nth(i).click()
+        assert page.text("#closer-name") == name
+    page.select_option("#model", "pca")
+    assert not page.locator("#trend").is_visible()
+
+
 def test_the_session_outlives_a_reload_and_can_be_cleared(browse, server, kinds):
     page = browse(server)
     page.choose(*kinds[:3])

@@ -23,6 +23,7 @@ PAGE: Mapping[str, str] = {
         for name in (
             "page.css",
             "main.js",
+            "chart.js",
             "closer.js",
             "intake.js",
             "keys.js",

@@ -2,7 +2,7 @@
 
 import { brightest, heat, legend } from "./pictures.js";
 import { ask, formOf } from "./server.js";
-import { counted, decision, make, number, numbers, percent, shown, terms } from "./words.js";
+import { counted, decision, make, number, numbers, pText, percent, shown, terms } from "./words.js";
 
 const get = (id) => document.getElementById(id);
 const MOST = 40; // explanations that are kept, each as large as its map
@@ -23,6 +23,8 @@ function meaning({ row }, model) {
   if (row.p_value !== null) told.push(`About ${percent(Number(row.p_value.toPrecision(2)))} of normal images would score at least as high.`);
   return told.join(" ");
 }
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 const figure = (picture, caption, detail = "") =>
   make("figure", {}, picture, make("figcaption", {}, caption, ...(detail ? [make("bdi", { className: "detail" }, detail)] : [])));
@@ -100,7 +102,7 @@ export class Closer {
     const { kind, mark, word } = decision(entry);
     get("closer-name").replaceChildren(make("bdi", {}, shown(entry.name)));
     get("verdict").dataset.kind = kind;
-    get("verdict").replaceChildren(make("span", { "aria-hidden": "true" }, mark), ` ${word[0].toUpperCase()}${word.slice(1)}`);
+    get("verdict").replaceChildren(make("span", { "aria-hidden": "true" }, mark), ` ${capital(word)}`);
     get("meaning").textContent = entry.row ? meaning(entry, this.modelOf(entry.model)) : shown(entry.error ?? "");
     get("numbers").replaceChildren(...terms(entry.row ? numbers(entry.row) : []));
     get("explained").hidden = get("mixer").hidden = true;
@@ -161,10 +163,12 @@ export class Closer {
     const tiles = [figure(image(found.image, `${name} as the model sees it`), "as the model sees it")];
     if (found.counterpart) tiles.push(figure(image(found.counterpart, `normal counterpart of ${name}`), "normal counterpart"));
     if (found.map) tiles.push(this.fillMap(found.map, model, name));
-    for (const { name: near, distance, image: address } of found.nearest) {
-      const alt = `nearest kept training image: ${shown(near)}, ${number(distance)} away`;
-      tiles.push(figure(image(address, alt), `nearest normal, ${number(distance)} away`, shown(near)));
-    }
+    const near = found.nearest.map(({ name: other, distance, image: address }) => {
+      const alt = `nearest kept training image: ${shown(other)}, ${number(distance)} away`;
+      return figure(image(address, alt), `${pText(distance)} away`, shown(other));
+    });
+    get("neighbours").replaceChildren(...near);
+    get("nearest").hidden = near.length === 0;
     get("map-head").hidden = get("mixer").hidden = !found.map;
     get("tiles").replaceChildren(...tiles);
     get("explained").hidden = false;
@@ -172,8 +176,7 @@ export class Closer {
 
   fillMap(map, model, name) {
     const word = `${map.name} map`;
-    get("map-word").textContent = word[0].toUpperCase() + word.slice(1);
-    get("map-meaning").textContent = map.meaning;
+    get("map-meaning").textContent = `${capital(word)}: ${map.meaning}.`;
     get("legend-high").textContent = `${number(map.high)} or more`;
     const kinds = model?.maps ?? [];
     get("kind").replaceChildren(...kinds.map((kind) => make("option", { value: kind, selected: kind === map.name }, `${kind} map`)));

@@ -1,5 +1,6 @@
 // The page as a whole: what is asked first, and who tells whom of what.
 
+import { chart } from "./chart.js";
 import { Closer } from "./closer.js";
 import { watch } from "./intake.js";
 import { listen } from "./keys.js";
@@ -30,7 +31,10 @@ const list = new List(get("list"), {
     opensItself = true;
     closer.open(entry);
   },
-  reached: (entry) => closer.show(entry),
+  reached: (entry) => {
+    closer.show(entry);
+    trend();
+  },
 });
 
 // What the server is
@@ -103,6 +107,7 @@ function describe() {
   const model = modelOf(get("model").value);
   const colours = { 1: "grey", 3: "colour" }[model.channels] ?? `${model.channels} channels`;
   get("title").textContent = shown(model.name);
+  document.title = `${shown(model.name)} - amiss`;
   get("facts").replaceChildren(...terms([
     ["Method", model.method],
     ["Sees images as", `${model.width} × ${model.height}, ${colours}`],
@@ -121,7 +126,10 @@ function describe() {
       : `✓ Recent scores look like the calibration's (${last}).`;
   }
 }
-get("model").addEventListener("change", describe);
+get("model").addEventListener("change", () => {
+  describe();
+  trend();
+});
 
 // From files to entries to results
 
@@ -191,6 +199,12 @@ function announce() {
   } else if (done.length) say(get("counts").textContent);
 }
 
+get("trend").addEventListener("click", (event) => {
+  const entry = list.visible.find(({ id }) => String(id) === event.target.dataset.id);
+  if (!entry) return;
+  list.go(entry);
+  closer.open(entry);
+});
 get("stop").addEventListener("click", () => {
   remove(sender.halt());
   refresh();
@@ -207,6 +221,14 @@ function count() {
   document.body.classList.toggle("begun", entries.length > 0);
 }
 
+/** The trend of the model that is chosen; scores of different models cannot be compared. */
+function trend() {
+  const { name, threshold } = modelOf(get("model").value) ?? {};
+  const of = entries.filter((entry) => entry.model === name && entry.row).sort((a, b) => a.id - b.id);
+  get("trend-line").hidden = threshold === null;
+  chart(get("trend"), of, threshold ?? null, list.current);
+}
+
 function refresh() {
   list.arrange();
   get("none").hidden = list.visible.length > 0;
@@ -215,6 +237,7 @@ function refresh() {
 
 function store() {
   count();
+  trend();
   if (!keep()) get("intake-said").textContent = "This browser keeps no data for this page: download the CSV before you close it.";
 }
 
