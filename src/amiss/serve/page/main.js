@@ -112,7 +112,7 @@ function describe() {
     ["Method", model.method],
     ["Sees images as", `${model.width} × ${model.height}, ${colours}`],
     ["False-alarm rate", model.fpr === null ? "no promise" : `at most ${percent(model.fpr)}`],
-    ["Threshold", model.threshold === null ? "none" : number(model.threshold)],
+    [model.decision === "server" ? "Threshold, set by this server" : "Threshold", model.threshold === null ? "none" : number(model.threshold)],
     ["Calibrated on", model.calibration_images ? counted(model.calibration_images, "normal image") : "nothing"],
   ]));
   const { seen, window, p_value: p, drifted } = model.drift;
