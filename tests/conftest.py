@@ -13,7 +13,7 @@ from headless import launched
 
 EXTRAS = {
     "table": ("pandas", "pyarrow"),
-    "ray": ("ray",),
+    "ray": ("ray", "pandas", "pyarrow"),
     "report": ("jinja2", "matplotlib"),
     "browser": ("jinja2", "playwright"),
     "serve": ("fastapi", "uvicorn", "httptools", "httpx"),

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import getpass
-import os
 import platform
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +16,12 @@ import torch
 from amiss.bench.cell import Cell, from_json, to_json
 from amiss.bench.results import Row, append, read
 from amiss.bench.sources import missing
-from amiss.bench.work import Done, Outcome, Place, claimed, made, told
+from amiss.bench.work import Done, Outcome, Place, made, told
 from amiss.contracts import InputError, Progress, WorkError
+from amiss.data.claim import claimed
 from amiss.data.sets import data_home
 from amiss.engine.progress import silent
+from amiss.scale.cluster import cluster
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -33,8 +32,8 @@ RETRIES = 3
 AHEAD = 2
 """Cells handed to Ray for each of its processors; the rest wait here."""
 
-WAIT, ANSWER = 2.0, 10.0
-"""Seconds between two tries to take a cell, and for a cluster to answer."""
+WAIT = 2.0
+"""Seconds between two tries to take a cell."""
 
 GRACE = 10.0
 """Seconds for a cell to notice that the time is up, before it is cancelled."""
@@ -63,7 +62,7 @@ def work_on_ray(
     todo = [cell for key, cell in {cell.key: cell for cell in cells}.items() if key not in known]
     finished: set[str] = set()
     failed: list[str] = []
-    with _cluster(address):
+    with cluster(address):
         _require_gpus(gpus_per_cell)
         for cell, row in _rows(todo, place, gpus_per_cell, deadline):
             if row is None or cell.key in finished:
@@ -141,38 +140,3 @@ def _require_gpus(share: float) -> None:
 
     if share > ray.cluster_resources().get("GPU", 0):
         raise InputError(f"a cell asks for {share:g} GPU, and the cluster has none to give: leave the share out")
-
-
-def _require_answer(address: str) -> None:
-    """Raise InputError where nobody listens; Ray itself would wait for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal():
-        raise InputError(f"{address!r} is no address of a Ray cluster: give HOST:PORT, such as ray://10.0.0.5:10001")
-    try:
-        socket.create_connection((host, int(port)), timeout=ANSWER).close()
-    except (OSError, OverflowError) as error:
-        raise InputError(f"no Ray cluster answers at {address} ({error})") from error
-
-
-@contextmanager
-def _cluster(address: str | None) -> Iterator[None]:
-    """Connect to a cluster, or start one on this machine; a connection that was there already is used and kept."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError('--on ray needs Ray: pip install "amiss[ray]"') from error
-    if ray.is_initialized():
-        yield
-        return
-    if address is not None:
-        _require_answer(address)
-    try:
-        ray.init(address=address or "local", log_to_driver=False, include_dashboard=None if address else False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        first = str(error).strip().split("\n", 1)[0]
-        raise InputError(f"no Ray cluster answers at {address or 'this machine'} ({first})") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()

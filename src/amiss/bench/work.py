@@ -5,12 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +19,8 @@ from amiss.bench.results import Row, append, read
 from amiss.bench.run import failure, run_cell
 from amiss.bench.sources import official
 from amiss.contracts import InputError, Progress, WorkError
+from amiss.data.claim import claimed
 from amiss.engine.progress import silent
-
-if sys.platform != "win32":
-    import fcntl
 
 Done = Callable[[Cell, Row], None]
 """Told of each finished cell and its row, which is on disk by then."""
@@ -164,22 +160,3 @@ def made(
         return None
     except (InputError, WorkError) as error:
         return failure(cell, error)
-
-
-@contextmanager
-def claimed(folder: Path) -> Iterator[bool]:
-    """Hold a cell's folder while the block runs; False where another process holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if sys.platform == "win32":
-        yield True  # two calls on one place are not told apart there
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-        return
-    else:
-        yield True
-    finally:
-        os.close(descriptor)

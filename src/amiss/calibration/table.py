@@ -50,6 +50,8 @@ class ScoreTable:
     pred_label: NDArray[np.int64] | None
     """1 anomalous, 0 normal; None without a threshold."""
     terms: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    model: Sequence[str] | None = None
+    """Which model scored each image, where there are several."""
 
     def __len__(self) -> int:
         return len(self.image_path)
@@ -82,6 +84,7 @@ class ScoreTable:
             "normal_percentile": self.normal_percentile,
             "pred_label": self.pred_label,
             **self.terms,
+            "model": self.model,
         }
         return {name: column for name, column in named.items() if column is not None}
 
@@ -123,6 +126,7 @@ def concatenate(tables: Sequence[ScoreTable]) -> ScoreTable:
         _join([table.normal_percentile for table in tables]),
         _join([table.pred_label for table in tables]),
         {name: np.concatenate([table.terms[name] for table in tables]) for name in tables[0].terms},
+        None if tables[0].model is None else [name for table in tables for name in table.model or ()],
     )
 
 

@@ -27,7 +27,7 @@ from amiss.methods.gradcon import GradCon
 CORE = ("amiss", "torch", "numpy", "scikit-learn", "pillow", "safetensors", "tyro", "cattrs")
 EXTRAS = {
     "table": ("pandas", "pyarrow"),
-    "ray": ("ray",),
+    "ray": ("ray", "pandas", "pyarrow"),
     "report": ("jinja2", "matplotlib"),
     "export": ("onnx", "onnxscript", "onnxruntime"),
     "serve": ("fastapi", "uvicorn"),

@@ -10,9 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Protocol
-
-from tyro.conf import Positional, arg
+from typing import Protocol
 
 from amiss.calibration.table import SUFFIXES, ScoreTable, table_writer
 from amiss.cli.console import counted, note, reporting, require_one, share, skipped_lines
@@ -20,45 +18,15 @@ from amiss.cli.deciding import decision_lines, load_deciding, settings_lines
 from amiss.cli.options import parse
 from amiss.cli.outputs import require_writable
 from amiss.cli.report import require_page
-from amiss.cli.values import Given
+from amiss.cli.score_on import refuse_without_on, score_on
+from amiss.cli.score_options import ScoreOptions
 from amiss.contracts import InputError
 from amiss.data.decode import conversion_lines
 from amiss.data.images import Kind, Skipped
-from amiss.data.store import OnBad
 from amiss.data.stream import Chunk
 from amiss.detector import Detector
 from amiss.report.assemble import Builder
 from amiss.report.render import write_page
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """Score images with a model: one row each, with the score, p-value, normal percentile and label."""
-
-    model: Annotated[Path, Positional, arg(metavar="MODEL")]
-    """Model file, made by amiss fit."""
-    images: Annotated[Path, Positional, arg(metavar="IMAGES")]
-    """One image, a folder with its subfolders, or a CSV or Parquet table with image_path."""
-    out: Annotated[Path | None, arg(aliases=["-o"], metavar="SCORES", help_behavior_hint="")] = None
-    """Table to write, .csv or .parquet; without it, CSV goes to standard output."""
-    fpr: Annotated[Given | None, arg(metavar="RATE", help_behavior_hint="")] = None
-    """Decide at another false-alarm rate than the model's, from its calibration scores."""
-    threshold: Annotated[Given | None, arg(metavar="SCORE", help_behavior_hint="")] = None
-    """Decide at a threshold set by hand: images that score above it are labelled 1."""
-    report: Annotated[Path | None, arg(metavar="FILE.html", help_behavior_hint="")] = None
-    """Page to write besides, in which the images are looked at and reviewed; it holds small copies of them."""
-    terms: bool = False
-    """Add a column for every part of the score."""
-    on_bad: OnBad = "stop"
-    """What to do with a file that cannot be read: stop and name it, or skip and list it."""
-    overwrite: bool = False
-    """Replace an existing table or page once the new one is written."""
-    device: Annotated[str, arg(metavar="NAME")] = "auto"
-    """auto, cpu, cuda, cuda:N or mps."""
-    quiet: Annotated[bool, arg(aliases=["-q"])] = False
-    """Show no progress and no summary."""
-    verbose: Annotated[bool, arg(aliases=["-v"])] = False
-    """Tell the settings in force, and each step in a line of its own."""
 
 
 class _Writer(Protocol):
@@ -101,6 +69,9 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(ScoreOptions, arguments, "score")
     require_one(quiet=options.quiet, verbose=options.verbose)
     started = time.perf_counter()
+    if options.on is not None:
+        return score_on(options)
+    refuse_without_on(options)
     if options.out is not None:
         if options.out.suffix.lower() not in SUFFIXES:
             raise InputError(f"cannot write scores to {options.out}: its name must end in {' or '.join(SUFFIXES)}")

@@ -9,13 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 _BATCH = 16  # items per task: handing a task over costs about as much as decoding one small image
 
 
 def map_ahead(
-    work: Callable[[int], T],
-    items: Iterable[int],
+    work: Callable[[S], T],
+    items: Iterable[S],
     workers: int | None = None,
     *,
     ahead: int = 0,
@@ -23,8 +24,9 @@ def map_ahead(
 ) -> Generator[T]:
     """Yield `work(item)` in the order of `items`, computed in `workers` threads; its errors are raised in their turn.
 
-    Items are handed over `together`. About `ahead` of them, and at least two times as many for each thread, are under
-    way or waiting, however many there are. Threads default to one for each processor, at most 16.
+    Items are taken as they are needed, in the caller's thread, and handed over `together`. About `ahead` of them, and
+    at least two times as many for each thread, are under way or waiting, however many there are. Threads default to one
+    for each processor, at most 16.
     """
     workers = workers or min(16, os.cpu_count() or 1)
     room = max(2 * workers, -(-ahead // together))
@@ -42,5 +44,5 @@ def map_ahead(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _each(work: Callable[[int], T], batch: list[int]) -> list[T]:
+def _each(work: Callable[[S], T], batch: list[S]) -> list[T]:
     return [work(item) for item in batch]

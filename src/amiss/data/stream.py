@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from amiss.data.opening import quiet
 from amiss.data.store import LARGE_WORKERS, OnBad
 from amiss.data.store_files import image_bytes
 from amiss.data.tiled import ImageSet, TiledImages
+
+T = TypeVar("T")
 
 CHUNK_BYTES = 64 << 20
 """Most pixels, in bytes, in a chunk of whole images that are tiled, if it holds more than one."""
@@ -114,7 +117,23 @@ def _file_chunks(listing: Listing, layout: Layout, chunk: int, on_bad: OnBad, wo
         except InputError as error:
             return listing.names[i], str(error)
 
-    items, large = range(len(listing)), layout.tiling is not None
+    return read_chunks(read, range(len(listing)), layout, chunk=chunk, on_bad=on_bad, workers=workers)
+
+
+def read_chunks(
+    read: Callable[[T], tuple[str, Decoded | str]],
+    items: Iterable[T],
+    layout: Layout,
+    *,
+    chunk: int = 256,
+    on_bad: OnBad = "stop",
+    workers: int | None = None,
+) -> Iterator[Chunk]:
+    """Chunks, as `stream` makes them, of what `read` says of each item in threads: its name, and pixels or why not.
+
+    Raises InputError at an item that could not be read, with on_bad="stop".
+    """
+    large = layout.tiling is not None
     threads = (workers or LARGE_WORKERS) if large else workers
     gathered = _Gathered(layout, chunk)
     results = map_ahead(read, items, threads, together=1) if large else map_ahead(read, items, threads, ahead=chunk)

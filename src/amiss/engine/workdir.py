@@ -40,7 +40,7 @@ class Workdir:
                 raise InputError(
                     f"{self.path} holds an unfinished fit: give --resume to go on with it, or --overwrite to start anew"
                 )
-            self._compare(self._planned(), plan)
+            require_same(self.path, self._planned(), plan)
             return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -57,14 +57,6 @@ class Workdir:
         except (OSError, ValueError) as error:
             raise WorkError(f"{self.plan} cannot be read ({error}): give --overwrite to start anew") from error
         return plan
-
-    def _compare(self, old: Mapping[str, str], new: Plan) -> None:
-        for name in sorted({*old, *new}):
-            if old.get(name) != new.get(name):
-                raise InputError(
-                    f"cannot resume {self.path}: {name} was {old.get(name, 'not set')} and is now "
-                    f"{new.get(name, 'not set')}; restore it, or give --overwrite to start anew"
-                )
 
     def save(self, state: State, log: Sequence[Record]) -> None:
         """Write the checkpoint, which holds the log too, then the log as JSON lines."""
@@ -98,3 +90,13 @@ class Workdir:
 
     def _unreadable(self, error: Exception) -> WorkError:
         return WorkError(f"{self.checkpoint} cannot be read ({type(error).__name__}): give --overwrite to start anew")
+
+
+def require_same(path: Path, old: Mapping[str, str], new: Plan) -> None:
+    """Raise InputError, by name, for what changed between two plans of the work in `path`."""
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            raise InputError(
+                f"cannot resume {path}: {name} was {old.get(name, 'not set')} and is now {new.get(name, 'not set')}; "
+                "restore it, or give --overwrite to start anew"
+            )

@@ -1,0 +1,1 @@
+"""Many images and many detectors, on many machines: above the detector, below the command line."""

@@ -1,0 +1,143 @@
+"""The folder of a scoring run: one Parquet file for each shard, each whole or absent, and a manifest."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from amiss.contracts import InputError, WorkError
+from amiss.data.atomic import write_atomic
+from amiss.data.claim import claimed
+from amiss.data.images import Skipped
+from amiss.engine.workdir import Plan, require_same
+from amiss.scale.work import Part, part_of
+
+MANIFEST, SKIPPED = "_manifest.json", "_skipped.csv"
+"""Files that readers of Parquet folders pass over, for their underscore."""
+
+_PART = re.compile(r"part-(\d{5,})\.parquet")
+_OURS = re.compile(rf"{_PART.pattern}|\.?{MANIFEST}.*|\.?{SKIPPED}.*|\.part-.*\.part")
+
+
+@dataclass(frozen=True)
+class Output:
+    """What stands in the folder `path`, and where parts go."""
+
+    path: Path
+
+    def part(self, number: int) -> Path:
+        """The file of a shard."""
+        return self.path / f"part-{number:05}.parquet"
+
+    @contextmanager
+    def opened(self, plan: Plan, *, resume: bool, overwrite: bool) -> Iterator[dict[int, Part]]:
+        """Hold the folder for a run, and tell what earlier ones have finished.
+
+        Raises InputError where the folder holds a run and neither is set, a run of another plan, something else, or
+        where another process writes to it.
+        """
+        self._require_own()
+        try:
+            with claimed(self.path) as mine:
+                if not mine:
+                    raise InputError(f"another process writes scores to {self.path}: wait, or choose another output")
+                yield self._begun(plan, resume=resume, overwrite=overwrite)
+        except OSError as error:
+            raise InputError(f"cannot write {self.path}: {error.strerror or error}; choose another output") from error
+
+    def _begun(self, plan: Plan, *, resume: bool, overwrite: bool) -> dict[int, Part]:
+        if overwrite:
+            for entry in list(self.path.iterdir()):
+                entry.unlink()
+        elif (self.path / MANIFEST).exists():
+            if not resume:
+                state = "finished scores" if self.finished else "unfinished scores"
+                raise InputError(f"{self.path} holds {state}: give --resume to go on, or --overwrite to start anew")
+            require_same(self.path, self._planned(), plan)
+            return self._parts()
+        elif any(_PART.fullmatch(entry.name) for entry in self.path.iterdir()):
+            raise InputError(f"{self.path} holds parts without {MANIFEST}: give --overwrite to start anew")
+        self._write(MANIFEST, {"plan": plan})
+        return {}
+
+    def discard(self) -> None:
+        """Remove the run: a call that was wrong leaves nothing behind."""
+        for entry in list(self.path.iterdir()):
+            entry.unlink()
+        self.path.rmdir()
+
+    @property
+    def finished(self) -> bool:
+        """Whether every shard of the run is there."""
+        return "finished" in self._read()
+
+    def write(self, data: bytes, number: int) -> None:
+        """Write a shard's part whole; raises WorkError if the disk is full."""
+        write_atomic(self.part(number), lambda file: file.write(data))
+
+    def finish(self, plan: Plan, images: int, skipped: list[Skipped]) -> None:
+        """Say in the manifest that all is there, and list what was skipped."""
+        if skipped:
+            text = io.StringIO()
+            rows = csv.writer(text, lineterminator="\n")
+            rows.writerows([("image_path", "reason"), *skipped])
+            write_atomic(
+                self.path / SKIPPED, lambda file: file.write(text.getvalue().encode("utf-8", "surrogateescape"))
+            )
+        self._write(MANIFEST, {"plan": plan, "finished": {"images": images, "skipped": len(skipped)}})
+
+    def _write(self, name: str, record: object) -> None:
+        write_atomic(self.path / name, lambda file: file.write(json.dumps(record, indent=2).encode()))
+
+    def _read(self) -> dict[str, object]:
+        try:
+            record = json.loads((self.path / MANIFEST).read_text("utf-8"))
+            if not isinstance(record, dict) or not isinstance(record.get("plan"), dict):
+                raise ValueError("it is no manifest")
+        except (OSError, ValueError) as error:
+            raise WorkError(
+                f"{self.path / MANIFEST} cannot be read ({error}): give --overwrite to start anew"
+            ) from error
+        return record
+
+    def _planned(self) -> dict[str, str]:
+        plan = self._read()["plan"]
+        assert isinstance(plan, dict)  # `_read` has seen to it
+        return {str(name): str(value) for name, value in plan.items()}
+
+    def _parts(self) -> dict[int, Part]:
+        """The parts that are there; one that cannot be read is not, and its shard is scored again."""
+        found: dict[int, Part] = {}
+        for entry in self.path.iterdir():
+            if named := _PART.fullmatch(entry.name):
+                part = _read_part(entry)
+                if part is not None and part.shard == int(named[1]):
+                    found[part.shard] = part
+        return found
+
+    def _require_own(self) -> None:
+        """Raise InputError for a file, or for a folder with anything in it that no scoring run has written."""
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path} is a file: with --on, scores are a folder of Parquet files")
+        if not self.path.parent.is_dir():
+            raise InputError(
+                f"cannot write {self.path}: there is no folder {self.path.parent}; make it, or choose another output"
+            )
+        for entry in self.path.iterdir() if self.path.is_dir() else ():
+            if not _OURS.fullmatch(entry.name):
+                raise InputError(
+                    f"{self.path} holds {entry.name}, which is not of a scoring run: choose another output"
+                )
+
+
+def _read_part(path: Path) -> Part | None:
+    try:
+        return part_of(path)
+    except (OSError, ValueError):
+        return None
