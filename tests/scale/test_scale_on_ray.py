@@ -11,11 +11,10 @@ import torch
 from small_photos import png, smooth
 
 from amiss import Detector
-from amiss.contracts import InputError, WorkError
+from amiss.contracts import InputError
 from amiss.methods.gradcon import GradCon
 from amiss.scale.on_ray import OnRay
 from amiss.scale.scoring import score_sharded
-from amiss.scale.shards import Files, How, Task
 
 pytestmark = [
     pytest.mark.extra("ray"),
@@ -80,9 +79,7 @@ def rows(out):
     return pd.read_parquet(out).sort_values("image_path", ignore_index=True)
 
 
-def test_ray_gives_the_scores_of_python_to_the_last_bit(
-    cluster, one_thread, detector, photos, packed, tarred, tmp_path
-):
+def test_ray_gives_the_scores_of_python_to_the_last_bit(cluster, one_thread, detector, photos, tmp_path):
     outcome = score_sharded(detector, photos, tmp_path / "out", shard_images=9, engine=OnRay())
     wanted = detector.score(photos).to_pandas().sort_values("image_path", ignore_index=True)
     assert wanted["pred_score"].std() > 0
@@ -95,11 +92,6 @@ def test_what_is_wrong_on_a_node_is_a_sentence_here(cluster, detector, photos, t
     with pytest.raises(InputError, match=r"bad\.png' is not an image that can be read.*--on-bad skip"):
         score_sharded(detector, tmp_path, tmp_path / "out", engine=OnRay())
     assert not (tmp_path / "out").exists()
-    from amiss.artifact.file import to_bytes
-
-    lost = Task(0, Files(["x.png"], ["/no/such/x.png"]))
-    with pytest.raises(WorkError, match=r"has no file '/no/such/x\.png': machines read images from their own disks"):
-        list(OnRay()([lost], {"": to_bytes(detector.artifact)}, How(on_bad="skip")))
     with pytest.raises(InputError, match=r"asks for 0\.25 GPU, and the cluster has none to give: leave --gpus out"):
         score_sharded(detector, photos, tmp_path / "out", engine=OnRay(gpus=0.25))
 

@@ -12,7 +12,7 @@ from small_photos import smooth
 from amiss import Detector
 from amiss.contracts import InputError, WorkError
 from amiss.data.images import Kind, Skipped
-from amiss.scale.output import MANIFEST, SKIPPED
+from amiss.scale.output import MANIFEST, SKIPPED, read_scores
 from amiss.scale.scoring import in_process, score_sharded
 from amiss.scale.shards import How
 from amiss.scale.work import Part
@@ -53,6 +53,9 @@ def test_rows_are_those_of_the_detector(detector, photos, tmp_path, size, terms)
     )
     table = detector.score(photos, terms=terms)
     assert same(tmp_path / "out", table)
+    read = read_scores(tmp_path / "out")
+    assert read.image_path == list(table.image_path)
+    assert read.to_pandas().equals(table.to_pandas())
     assert (outcome.images, outcome.anomalous, outcome.kept) == (40, table.pred_label.sum(), 0)
     assert outcome.kinds == {Kind(False, "uint8"): 40}
     shards = -(-40 // size)
@@ -126,6 +129,8 @@ def test_a_killed_run_goes_on_with_what_is_missing(detector, photos, tmp_path, a
     with pytest.raises(Crash):
         score_sharded(detector, photos, out, shard_images=9, engine=crashing(after, done, Crash()))
     assert len(list(out.glob("part-*"))) == after
+    with pytest.raises(InputError, match="holds no finished scores"):
+        read_scores(out)
     with pytest.raises(InputError, match="holds unfinished scores: give --resume to go on, or --overwrite"):
         score_sharded(detector, photos, out, shard_images=9)
     outcome = score_sharded(detector, photos, out, shard_images=9, resume=True, engine=crashing(99, done, Crash()))

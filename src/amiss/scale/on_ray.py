@@ -71,6 +71,10 @@ def _answer(runner: ActorHandle[Runner]) -> Row | None:
         found: Row | None = ray.get(runner.next.remote())
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None) or error
+        if isinstance(cause, ray.exceptions.ActorDiedError | ray.exceptions.ActorUnavailableError):
+            raise WorkError(
+                "the process of a worker on Ray died again and again on the same shard, perhaps for want of memory"
+            ) from error
         first = str(cause).strip().split("\n", 1)[0]
         raise WorkError(f"a shard could not be scored on Ray ({type(cause).__name__}: {first})") from error
     return found

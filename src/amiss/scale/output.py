@@ -10,7 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from amiss.calibration.table import ScoreTable, concatenate
 from amiss.contracts import InputError, WorkError
 from amiss.data.atomic import write_atomic
 from amiss.data.claim import claimed
@@ -134,6 +139,49 @@ class Output:
                 raise InputError(
                     f"{self.path} holds {entry.name}, which is not of a scoring run: choose another output"
                 )
+
+
+def read_scores(out: str | Path) -> ScoreTable:
+    """Read a finished folder of scores into memory, in the order of the source.
+
+    Raises InputError for what is no such folder, or where shards are missing.
+    """
+    output = Output(Path(out))
+    if not (output.path / MANIFEST).is_file() or not output.finished:
+        raise InputError(f"{out} holds no finished scores: give a folder that amiss score --on has finished")
+    import pyarrow.parquet
+
+    parts = [pyarrow.parquet.read_table(path) for path in sorted(output.path.glob("part-*.parquet"), key=_number)]
+    filled = [part for part in parts if part.num_rows] or parts[:1]
+    return concatenate([_table({name: part[name] for name in part.column_names}) for part in filled])
+
+
+class _Column(Protocol):
+    def to_numpy(self) -> NDArray[np.generic]: ...
+    def to_pylist(self) -> list[str]: ...
+
+
+def _table(columns: dict[str, _Column]) -> ScoreTable:
+    known = {name for name in ScoreTable.__dataclass_fields__ if name != "terms"}
+    texts = {name: columns[name].to_pylist() for name in ("image_path", "model") if name in columns}
+    numbers = {name: column.to_numpy() for name, column in columns.items() if name not in texts}
+
+    def reals(name: str) -> NDArray[np.float64] | None:
+        return numbers[name].astype(np.float64) if name in numbers else None
+
+    return ScoreTable(
+        texts["image_path"],
+        numbers["pred_score"].astype(np.float64),
+        reals("p_value"),
+        reals("normal_percentile"),
+        numbers["pred_label"].astype(np.int64) if "pred_label" in numbers else None,
+        {name: column.astype(np.float64) for name, column in numbers.items() if name not in known},
+        texts.get("model"),
+    )
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.removeprefix("part-"))
 
 
 def _read_part(path: Path) -> Part | None:

@@ -11,11 +11,11 @@ from amiss.scale.shards import How
 if TYPE_CHECKING:
     from ray import ObjectRef
 
-RETRIES = 3
-"""How often a shard is begun again when its actor or its node dies; one that kills every actor ends the run."""
+RESTARTS = 10
+"""How often a lost actor is started anew and goes on with its shards; a shard that kills it so often ends the run.
 
-RESTARTS = 20
-"""How often an actor that was lost is started anew: nodes of a cloud come and go."""
+Shards themselves are retried without limit: Ray counts every try to reach an actor whose node has just died.
+"""
 
 AHEAD = 2
 """Shards that an actor has or waits for; the next one is handed over when one is finished."""
@@ -85,7 +85,7 @@ def _rows(job: Job) -> Iterator[Row]:
         num_cpus=0 if job.gpus else 1,
         num_gpus=job.gpus or None,
         max_restarts=RESTARTS,
-        max_task_retries=RETRIES,
+        max_task_retries=-1,
     )
     for row in data.iter_rows():
         yield Row(part=bytes(row["part"]), error=str(row["error"]), wrong=bool(row["wrong"]))
