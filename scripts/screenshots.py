@@ -1,8 +1,8 @@
-"""Take the pictures of reports and of a card in docs/figures: `python scripts/screenshots.py`, in about four minutes.
+"""Take the pictures of docs/figures: reports, a card, the page of `amiss serve`; in about four minutes.
 
-Needs the extras report and browser, and a Chromium that is installed. The images are the bundled ones of `amiss demo`.
---card takes the picture of the card alone. --page PAGE.html takes pictures of another page instead, into --out, those
-too that docs/ does not show.
+Needs the extras report, serve and browser, and a Chromium that is installed. The images are the bundled ones of `amiss
+demo`. --card and --serve take the pictures of the card, or of the served page, alone. --page PAGE.html takes pictures
+of another page instead, into --out, those too that docs/ does not show.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import io
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,7 +68,7 @@ def browser() -> Iterator[Browser]:
 
 def opened(
     chromium: Browser,
-    page: Path,
+    page: Path | str,
     size: dict[str, int],
     *,
     dark: bool = False,
@@ -77,7 +79,7 @@ def opened(
         viewport=size, color_scheme="dark" if dark else "light", device_scale_factor=scale, reduced_motion="reduce"
     )
     tab = context.new_page()
-    tab.goto(page.resolve().as_uri())
+    tab.goto(page if isinstance(page, str) else page.resolve().as_uri())
     tab.wait_for_selector(ready, state="attached")
     return tab
 
@@ -93,7 +95,11 @@ def to_review(tab: Page, keys: str = "") -> None:
 
 def save(tab: Page, path: Path) -> None:
     tab.wait_for_timeout(300)
-    Image.open(io.BytesIO(tab.screenshot())).convert("RGB").save(path, optimize=True)
+    write(Image.open(io.BytesIO(tab.screenshot())), path)
+
+
+def write(shot: Image.Image, path: Path) -> None:
+    shot.convert("RGB").save(path, optimize=True)
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
     if path.stat().st_size > LARGEST:
         raise SystemExit(f"{path} is larger than {LARGEST / 1000:.0f} kB")
@@ -124,10 +130,76 @@ def take_card(card: Path, out: Path) -> None:
         save(opened(chromium, card, TALL, ready="main"), out / "card.png")
 
 
+@contextmanager
+def serving(model: Path) -> Iterator[str]:
+    """The address of a server, which runs as anybody's does."""
+    command = [sys.executable, "-m", "amiss", "serve", str(model), "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[2]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def session(demo: Demo, folder: Path) -> tuple[list[Path], list[Path]]:
+    """Files of normal test images that come first, and of some more with a few anomalous ones among them."""
+    normal, anomalous = (np.flatnonzero(demo.test_labels == label) for label in (0, 1))
+    order = np.random.default_rng(1).permutation(np.concatenate([normal[200:220], anomalous[:4]]))
+    pixels = demo.test.take(np.arange(len(demo.test))).numpy()[:, 0]
+
+    def write(kind: str, rows: np.ndarray) -> list[Path]:
+        paths = [folder / f"{kind}-{i + 1:03}.png" for i in range(len(rows))]
+        for path, row in zip(paths, rows, strict=True):
+            Image.fromarray(pixels[row]).save(path)
+        return paths
+
+    return write("early", normal[:200]), write("garment", order)
+
+
+def inspected(tab: Page, files: list[Path]) -> Page:
+    """The page after images were chosen, the most anomalous of them shown closely."""
+    tab.set_input_files("#files", files)
+    tab.wait_for_selector(f"#list li:nth-child({len(files)}) [data-kind=normal], #list [data-kind=anomalous]")
+    tab.wait_for_selector("#progress", state="hidden")
+    return tab
+
+
+def closely(tab: Page) -> Page:
+    tab.select_option("#sort", "high")
+    tab.locator("#list button").first.click()
+    tab.wait_for_selector("#tiles canvas")
+    return tab
+
+
+def take_served(detector: Detector, demo: Demo, folder: Path, out: Path) -> None:
+    """The pictures that docs/serve.md shows: light, dark, and a phone's list beside its close look."""
+    model = folder / "t-shirts.safetensors"
+    detector.save(model)
+    early, files = session(demo, folder)
+    with serving(model) as address, browser() as chromium:
+        inspected(opened(chromium, address, DESKTOP), early)  # so that drift has been tested
+        for name, dark in (("serve", False), ("serve_dark", True)):
+            save(closely(inspected(opened(chromium, address, DESKTOP, dark=dark), files)), out / f"{name}.png")
+        tab = inspected(opened(chromium, address, PHONE, scale=1.5), files)
+        shots = [tab.screenshot(), (closely(tab), tab.wait_for_timeout(300), tab.screenshot())[-1]]
+        save_side_by_side([Image.open(io.BytesIO(shot)) for shot in shots], out / "serve_phone.png")
+
+
+def save_side_by_side(shots: list[Image.Image], path: Path) -> None:
+    gap = 24
+    wide = Image.new("RGB", (sum(shot.width + gap for shot in shots) - gap, shots[0].height), (128, 128, 128))
+    for i, shot in enumerate(shots):
+        wide.paste(shot, (i * (shot.width + gap), 0))
+    write(wide, path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--page", type=Path)
     parser.add_argument("--card", action="store_true")
+    parser.add_argument("--serve", action="store_true")
     parser.add_argument("--out", type=Path, default=FIGURES)
     given = parser.parse_args()
     if given.page is not None:
@@ -136,9 +208,13 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         demo, page, card = load_demo(), Path(folder, "page.html"), Path(folder, "card.html")
         detector = fitted(demo)
-        demo_card(detector, demo, card)
-        take_card(card, given.out)
-        if not given.card:
+        every = not (given.card or given.serve)
+        if every or given.card:
+            demo_card(detector, demo, card)
+            take_card(card, given.out)
+        if every or given.serve:
+            take_served(detector, demo, Path(folder), given.out)
+        if every:
             demo_page(detector, demo, page)
             take(page, given.out, every=False)
 
