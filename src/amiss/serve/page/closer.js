@@ -105,14 +105,18 @@ export class Closer {
     get("verdict").replaceChildren(make("span", { "aria-hidden": "true" }, mark), ` ${capital(word)}`);
     get("meaning").textContent = entry.row ? meaning(entry, this.modelOf(entry.model)) : shown(entry.error ?? "");
     get("numbers").replaceChildren(...terms(entry.row ? numbers(entry.row) : []));
-    get("explained").hidden = get("mixer").hidden = true;
-    get("closer-said").textContent = "";
+    this.wait("");
     get("stage").hidden = true;
     if (entry.file && entry.thumbnail) {
       this.address = URL.createObjectURL(entry.file);
       this.stand(this.address);
     }
     if (entry.row) this.explain();
+    else this.hide();
+  }
+
+  hide() {
+    get("explained").hidden = get("mixer").hidden = true;
   }
 
   /** Put the image on the stage. */
@@ -121,29 +125,36 @@ export class Closer {
     get("stage").hidden = false;
   }
 
+  /** Say why nothing is explained; the place is kept, so that nothing jumps while images pass by. */
+  wait(sentence) {
+    get("closer-said").textContent = sentence;
+    for (const id of ["explained", "mixer"]) get(id).classList.add("pending");
+  }
+
   explain() {
     const { entry } = this;
     const model = this.modelOf(entry.model);
     clearTimeout(this.timer);
     this.asking?.abort();
     if (!entry.file) {
+      this.hide();
       get("closer-said").textContent = "The image itself was not kept when this page was loaded anew: add it again to see its map.";
       return;
     }
     const kind = this.kind.get(entry.model) ?? model?.maps[0] ?? "";
-    const key = `${entry.id}/${kind}`;
+    const key = `${entry.id}/${kind}/${model?.created}`;
     if (this.known.has(key)) {
       this.fill(this.known.get(key), model);
       return;
     }
-    get("closer-said").textContent = "Working out the map …";
+    this.wait("Working out the map …");
     this.asking = new AbortController();
     this.timer = setTimeout(() => this.fetch(entry, kind, key, this.asking.signal), SETTLE);
   }
 
   async fetch(entry, kind, key, signal) {
     const waiting = (seconds) => {
-      if (seconds) get("closer-said").textContent = `The server is busy; it is asked again in ${counted(seconds, "second")}.`;
+      if (seconds) this.wait(`The server is busy; it is asked again in ${counted(seconds, "second")}.`);
     };
     const query = { model: entry.model, ...(kind ? { map: kind } : {}) };
     try {
@@ -152,7 +163,9 @@ export class Closer {
       if (this.known.size > MOST) this.known.delete(this.known.keys().next().value);
       if (!signal.aborted) this.fill(found, this.modelOf(entry.model));
     } catch (error) {
-      if (!signal.aborted) get("closer-said").textContent = shown(error.sentence ?? "The map cannot be shown.");
+      if (signal.aborted) return;
+      this.hide();
+      get("closer-said").textContent = shown(error.sentence ?? "The map cannot be shown.");
     }
   }
 
@@ -172,6 +185,7 @@ export class Closer {
     get("map-head").hidden = get("mixer").hidden = !found.map;
     get("tiles").replaceChildren(...tiles);
     get("explained").hidden = false;
+    for (const id of ["explained", "mixer"]) get(id).classList.remove("pending");
   }
 
   fillMap(map, model, name) {
@@ -202,7 +216,7 @@ export class Closer {
 
   toggle() {
     const slider = get("strength");
-    if (get("mixer").hidden) return;
+    if (!get("frame").querySelector(".over")) return;
     if (Number(slider.value)) this.before = slider.value;
     slider.value = Number(slider.value) ? 0 : (this.before ?? 70);
     this.mix();
