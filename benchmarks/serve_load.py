@@ -305,7 +305,9 @@ def measure(args: argparse.Namespace, folder: Path) -> tuple[Row, list[str]]:
             turns[requests.model].append(rounds(server, requests, alone, at, args.rounds, args.round_seconds))
             print(requests.model, json.dumps(turns[requests.model][-1]), flush=True)
 
-    with served([subject.model for subject in subjects], folder / "server.log") as server:
+    with served(
+        [subject.model for subject in subjects], folder / "server.log", "--limits.answer-seconds", "120"
+    ) as server:
         take_turns()
         for name, share in (("good", 0.0), ("mixed", 0.1)):
             lists = asked[0].lists(args.each, share)

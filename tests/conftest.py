@@ -16,7 +16,7 @@ EXTRAS = {
     "ray": ("ray", "pandas", "pyarrow"),
     "report": ("jinja2", "matplotlib"),
     "browser": ("jinja2", "playwright"),
-    "serve": ("fastapi", "uvicorn", "httptools", "httpx"),
+    "serve": ("fastapi", "uvicorn", "httpx"),
     "export": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("onnx", "onnxscript", "openvino"),
 }

@@ -16,6 +16,8 @@ from amiss.plain import InputError, WorkError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 MAX_PIXELS = 100_000_000
+MAX_SIDE = 1_000_000
+"""Resizing takes 48 bytes for each pixel of a side: of a strip one pixel high, gigabytes."""
 _OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
@@ -29,8 +31,8 @@ def opened(
     looked for. formats: names that Pillow has for those accepted. most: pixels, known before anything is decoded.
 
     Raises:
-        InputError: If the file is missing, empty, not an image of an accepted format, larger than `most` pixels,
-            truncated, or otherwise not decodable.
+        InputError: If the file is missing, empty, not an image of an accepted format, larger than `most` pixels
+            or longer than MAX_SIDE, truncated, or otherwise not decodable.
         WorkError: If there are too many open files or too little memory to read it.
     """
     try:
@@ -42,6 +44,10 @@ def opened(
         ):
             if image.width * image.height > most:
                 raise InputError(f"'{path}' has {image.width} x {image.height} pixels; {_limit(most)}")
+            if max(image.size) > MAX_SIDE:
+                raise InputError(
+                    f"'{path}' has {image.width} x {image.height} pixels; the limit for one side is {MAX_SIDE:,}"
+                )
             yield image
     except (InputError, WorkError):
         raise

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import BinaryIO
 
 import numpy as np
@@ -27,16 +29,20 @@ class Upload:
     data: BinaryIO
 
 
-def decode_uploads(uploads: Sequence[Upload], layout: Layout, most_pixels: int) -> NDArray[np.generic]:
+def decode_uploads(
+    uploads: Sequence[Upload], layout: Layout, most_pixels: int, until: float = inf
+) -> NDArray[np.generic]:
     """Decode files to images (N, C, H, W) in the model's layout; safe in threads.
 
-    Raises RefusedError: 422 naming every file that is no image of an accepted format, is damaged, or has more than
-    `most_pixels`, and 429 where memory runs short.
+    until: by the monotonic clock; who asked has gone by then. Raises RefusedError: 422 naming every file that is no
+    image of an accepted format, is damaged, or has more than `most_pixels`, and 429 where memory or time runs out.
     """
     spec = layout.spec
     pixels = np.empty((len(uploads), spec.channels, spec.height, spec.width), dtype=layout.depth)
     bad: list[BadFile] = []
     for i, (row, upload) in enumerate(zip(pixels, uploads, strict=True)):
+        if time.monotonic() > until:
+            raise busy("decoding took too long")
         try:
             with opened(upload.name, upload.data, formats=FORMATS, most=most_pixels) as image:
                 row[:] = decode_opened(image, upload.name, layout).pixels

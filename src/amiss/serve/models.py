@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
@@ -84,8 +85,7 @@ class Model:
 
     async def score_files(self, uploads: Sequence[Upload]) -> ScoreTable:
         """Decode and score image files; raises RefusedError for bad files and where too much is under way."""
-        most = self.limits.pixels
-        return await self.score([u.name for u in uploads], lambda to: decode_uploads(uploads, to.layout, most))
+        return await self.score([u.name for u in uploads], self._decoding(uploads))
 
     async def score(self, names: Sequence[str], read: Callable[[Loaded], Pixels]) -> ScoreTable:
         """Score images (N, C, H, W) that `read` makes in a thread, in the model's layout; it may raise RefusedError."""
@@ -99,7 +99,7 @@ class Model:
         """Decode one file and do other work on it (1, C, H, W) in the model's thread; raises RefusedError likewise."""
         async with self._accepted(1):
             loaded = self.current
-            pixels = await self._decoded(loaded, lambda to: decode_uploads([upload], to.layout, self.limits.pixels), 1)
+            pixels = await self._decoded(loaded, self._decoding([upload]), 1)
             return await self._crossing.wait(self._batcher.call(lambda: work(loaded, pixels)))
 
     def refresh(self) -> None:
@@ -139,6 +139,10 @@ class Model:
             raise busy(f"model {self.name} did not answer within {self.limits.answer_seconds:g} s") from error
         finally:
             self.held -= n
+
+    def _decoding(self, uploads: Sequence[Upload]) -> Callable[[Loaded], Pixels]:
+        until = time.monotonic() + self.limits.answer_seconds  # nobody waits for what is decoded after that
+        return lambda to: decode_uploads(uploads, to.layout, self.limits.pixels, until)
 
     async def _decoded(self, loaded: Loaded, read: Callable[[Loaded], Pixels], n: int) -> Pixels:
         self._coming += n

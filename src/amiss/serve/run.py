@@ -51,7 +51,6 @@ def require_extra() -> None:
     """Raise InputError where the extra is not installed, before anything is loaded."""
     try:
         import fastapi  # noqa: F401
-        import httptools  # noqa: F401
         import prometheus_client  # noqa: F401
         import python_multipart  # noqa: F401
         import uvicorn  # noqa: F401

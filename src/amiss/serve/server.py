@@ -55,6 +55,7 @@ def build(
         uvicorn.Config(
             app,
             lifespan="on",
+            http="h11",  # httptools, were it installed, would take headers and addresses without an end
             ws="none",
             log_config=None,
             access_log=False,
