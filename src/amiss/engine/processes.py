@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from amiss.contracts import InputError, WorkError
 from amiss.plain import ToldError
-from amiss.sharing import ONE, Group, group, grouped, in_touch, leads
+from amiss.sharing import ONE, Group, add_up, group, grouped, in_touch, leads
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
@@ -112,9 +112,7 @@ def leader_first() -> Iterator[None]:
 
 def wait() -> None:
     """Wait until every process is here."""
-    if group().count > 1:
-        with in_touch():
-            dist.barrier(group=group().control)
+    add_up([torch.zeros(1)])  # not a barrier, which nccl would keep on the GPU
 
 
 def told(data: bytes | None) -> bytes | None:
