@@ -26,10 +26,10 @@ def speed() -> str:
         [
             *lines,
             "",
-            f"Medians of {found['rounds']} turns, at 28 x 28 pixels, one thread each, on a machine of {found['cores']} cores "
-            f"that other work shared (load {load}), so the times are long and the ratios low. Fits of up to {epochs} epochs "
-            "on 640 of the bundled images, against one process with one thread. File: `results/processes.json`, made by "
-            "`benchmarks/processes_ratio.py`.",
+            f"Medians of {found['rounds']} turns at 28 x 28 pixels, one thread each, on a machine of {found['cores']} "
+            f"cores that other work shared (load {load}), so times are long and ratios low. Fits of up to {epochs} "
+            "epochs on 640 of the bundled images, against one process with one thread. File: `results/processes.json`, "
+            "made by `benchmarks/processes_ratio.py`.",
         ]
     )
 

@@ -154,10 +154,7 @@ def in_touch() -> Iterator[None]:
     except WorkError:
         raise
     except RuntimeError as error:
-        reason = str(error).split("\n", 1)[0]
-        raise WorkError(
-            f"the other processes cannot be reached: one has ended, or the network failed ({reason})"
-        ) from error
+        raise WorkError("the other processes cannot be reached: one has ended, or the network failed") from error
 
 
 class _Sum(torch.autograd.Function):

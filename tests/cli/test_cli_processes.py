@@ -43,7 +43,7 @@ def calls(tmp_path_factory):
     bad = shutil.copytree(good, folder / "bad")
     (bad / "003.png").write_text("no image")
     started = [torchrun("fit", source, "-o", folder / f"{source.name}.safetensors", *QUICK) for source in (good, bad)]
-    said = [process.communicate(timeout=300) for process in started]
+    said = [process.communicate(timeout=600) for process in started]
     return folder, [(process.returncode, *lines) for process, lines in zip(started, said, strict=True)]
 
 

@@ -1,6 +1,7 @@
 """Several processes train what one trains: the same losses, the same weights, resumed to the same bits."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -47,7 +48,7 @@ def start(*arguments, count=2):
 
 def ended(processes):
     """Exit codes and what was said on standard error."""
-    said = [process.communicate(timeout=300)[1] for process in processes]
+    said = [process.communicate(timeout=600)[1] for process in processes]
     return [process.returncode for process in processes], said
 
 
@@ -59,7 +60,13 @@ def killed(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def found(killed):
+def left(killed, tmp_path_factory):
+    """A copy of what the killed fit left."""
+    return shutil.copytree(killed[0], tmp_path_factory.mktemp("left") / "copy")
+
+
+@pytest.fixture(scope="module")
+def found(killed, left):
     """What two processes find, each; they go on with the killed fit."""
     folder = killed[0]
     codes, said = ended(start(folder))
@@ -121,6 +128,14 @@ def test_a_killed_fit_goes_on_to_the_same_bits(found):
         assert str(mine["kept"]) == "[{'event': 'resume', 'phase': 0, 'epochs_kept': 2}]"
         for key in ("losses", "weights", "scores"):
             assert np.array_equal(mine[f"resumed/{key}"], mine[f"undisturbed/{key}"]), key
+
+
+def test_one_process_goes_on_where_two_were_and_the_log_says_so(found, left):
+    result, log = divided.resumable(left)
+    assert [record for record in log if record["event"] == "resume"] == [
+        {"event": "resume", "phase": 0, "epochs_kept": 2, "processes": 1, "processes_before": 2}
+    ]
+    np.testing.assert_allclose(result["losses"], found[0]["undisturbed/losses"], rtol=1e-4)
 
 
 def test_where_one_process_dies_the_others_end_too_and_say_so(killed):

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What torchrun tells each process in its environment."""
 
+JOINING = timedelta(minutes=10)
+"""How long all processes have to appear."""
+
 PATIENCE = timedelta(days=1)
 """How long processes wait for each other, as while the first one decodes all images."""
 
@@ -74,10 +77,13 @@ def _join() -> Store:
     gpus = torch.cuda.is_available() and dist.is_nccl_available() and local < torch.cuda.device_count()
     if gpus:
         torch.cuda.set_device(local)
-    with in_touch():
-        store, rank, count = next(iter(rendezvous("env://", timeout=PATIENCE)))
+    try:
+        store, rank, count = next(iter(rendezvous("env://", timeout=JOINING)))
         backend = "cpu:gloo,cuda:nccl" if gpus else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise WorkError(f"the processes cannot be joined at MASTER_ADDR and MASTER_PORT: {reason}") from error
     return PrefixStore("amiss", store)
 
 
