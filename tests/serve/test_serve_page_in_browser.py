@@ -62,6 +62,33 @@ def test_dropped_and_pasted_images_are_scored(browse, server, kinds, kind):
     assert re.search("no image", page.text("#intake-said"))
 
 
+def test_a_folder_is_looked_through_for_images(browse, server, kinds, tmp_path):
+    inner = tmp_path / "photos" / "old"
+    inner.mkdir(parents=True)
+    names = ["photos/a.png", "photos/old/b.tif"]
+    for name, kind in zip(names, (kinds[0], next(path for path in kinds if path.suffix == ".tif")), strict=True):
+        (tmp_path / name).write_bytes(kind.read_bytes())
+    (inner / "Thumbs.db").write_bytes(b"x")
+    page = browse(server)
+    wire = page.context.new_cdp_session(page.tab)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        data = {"items": [], "files": [str(tmp_path / "photos"), str(kinds[1])], "dragOperationsMask": 1}
+        wire.send("Input.dispatchDragEvent", {"type": kind, "x": 200, "y": 300, "data": data})
+    page.wait(3)
+    assert sorted(page.names()) == sorted([kinds[1].name, *names])
+    assert page.decisions().count("▲ anomalous") >= 1
+    assert page.text("#intake-said") == "1 file of other kinds in the folder left out."
+
+
+def test_without_scripts_the_page_says_what_it_needs(chromium, server):
+    context = chromium.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(f"{server.address}/")
+    assert "This page needs JavaScript" in tab.locator("noscript").inner_text()
+    assert not tab.locator("#work").is_visible()
+    context.close()
+
+
 def colours(values: np.ndarray) -> np.ndarray:
     place = np.clip(values, 0, 1) * (len(INFERNO) - 1)
     return np.stack([np.interp(place, np.arange(len(INFERNO)), channel) for channel in np.transpose(INFERNO)], -1)

@@ -31,6 +31,8 @@ def test_a_token_is_asked_for_and_kept_in_this_tab_alone(browse, guarded, kinds)
     page = browse(guarded)
     assert page.text("#entrance h2") == "This server wants its token"
     assert not page.locator("#work").is_visible()
+    page.hand("drop", [("a.png", kinds[0].read_bytes())])
+    assert page.text("#entrance-said") == "First give the token."
     assert page.focused() == "token"
     assert page.locator("#token").get_attribute("type") == "password"
     page.keyboard.type("wrong")
@@ -111,6 +113,7 @@ def test_another_model_that_decides_nothing(browse, server, kinds):
     assert page.text("#title") == "pca"
     assert page.text("#facts") == (
         "Method pca Sees images as 28 × 28, grey False-alarm rate no promise Threshold none Calibrated on nothing"
+        f" Made on {server.models['pca'].current.detector.artifact.record['created'][:10]}"
     )
     page.choose(kinds[0])
     page.wait(1)
@@ -257,6 +260,9 @@ def test_a_small_phone(browse, server, kinds):
     assert page.text("#closer-name") != before
     page.click("#before")
     assert page.text("#closer-name") == before
+    page.go_back()  # as a phone's own button does
+    assert not page.locator("#closer").is_visible()
+    assert len(page.names()) == len(kinds) + 1
 
 
 def test_every_picture_and_field_has_a_name(browse, server, kinds):

@@ -25,6 +25,8 @@ PAGE: Mapping[str, str] = {
             "main.js",
             "chart.js",
             "closer.js",
+            "entrance.js",
+            "facts.js",
             "intake.js",
             "keys.js",
             "list.js",

@@ -49,6 +49,9 @@ export class Closer {
     });
     get("close").addEventListener("click", () => this.close());
     narrow.addEventListener("change", () => this.cover());
+    addEventListener("popstate", () => {
+      if (this.isOpen() && !history.state?.closely) this.close();
+    });
   }
 
   isOpen() {
@@ -68,7 +71,9 @@ export class Closer {
     this.section.hidden = false;
     this.cover();
     this.show(entry);
-    if (this.covers()) get("closer-name").focus();
+    if (!this.covers()) return;
+    get("closer-name").focus();
+    if (!history.state?.closely) history.pushState({ closely: true }, ""); // Back leaves the image, not the page
   }
 
   close() {
@@ -78,6 +83,7 @@ export class Closer {
     const { entry } = this;
     this.entry = null;
     this.closed(entry);
+    if (history.state?.closely) history.back();
   }
 
   /** What lies below it cannot be reached while it covers everything. */

@@ -2,14 +2,16 @@
 
 import { chart } from "./chart.js";
 import { Closer } from "./closer.js";
+import * as entrance from "./entrance.js";
+import { describe } from "./facts.js";
 import { watch } from "./intake.js";
 import { listen } from "./keys.js";
 import { List } from "./list.js";
 import { thumbnail } from "./pictures.js";
 import { Sender } from "./sending.js";
-import { ask, hasToken, setToken } from "./server.js";
+import { ask } from "./server.js";
 import { counts, csv, enter, entries, keep, put, remove, restore } from "./session.js";
-import { counted, decision, number, numbers, percent, pText, shown, terms } from "./words.js";
+import { counted, decision, numbers, shown } from "./words.js";
 
 const get = (id) => document.getElementById(id);
 const say = (sentence) => (get("said").textContent = sentence);
@@ -42,8 +44,7 @@ const list = new List(get("list"), {
 async function ready() {
   get("trouble").hidden = true;
   try {
-    const told = await ask("models");
-    begin(told);
+    begin(await ask("models"));
   } catch (error) {
     stuck(error);
   }
@@ -52,89 +53,49 @@ async function ready() {
 function begin({ models: found, version, ...limits }) {
   models = found;
   get("version").textContent = `amiss ${version}.`;
-  get("entrance").hidden = true;
+  entrance.open();
   get("work").hidden = false;
-  get("forget").hidden = !hasToken();
-  const chosen = modelOf(get("model").value) ?? models[0];
-  get("model").replaceChildren(...models.map(({ name }) => new Option(name, name, false, name === chosen.name)));
+  const offered = [...get("model").options].map(({ value }) => value);
+  if (offered.join("/") !== models.map(({ name }) => name).join("/")) { // no name holds a slash
+    const chosen = modelOf(get("model").value) ?? models[0];
+    get("model").replaceChildren(...models.map(({ name }) => new Option(shown(name), name, false, name === chosen.name)));
+  }
   get("choice").hidden = models.length < 2;
   sender ??= new Sender({ limits, changed, stands, finished });
   sender.limits = limits;
-  describe();
+  describe(modelOf(get("model").value));
   document.documentElement.dataset.ready = "yes";
 }
 
 /** Say why nothing goes on: a token is wanted, or there is no server. */
 function stuck(error) {
   const wantsToken = error.status === 401;
-  get("entrance").hidden = !wantsToken;
   get("trouble").hidden = wantsToken;
   if (!wantsToken) {
     get("trouble-said").textContent = shown(error.sentence ?? `This page failed: ${error.message}`);
     return;
   }
   get("work").hidden = !models.length;
-  get("entrance-said").textContent = hasToken() ? "The server does not take this token." : "";
-  setToken("");
-  get("token").focus();
+  entrance.shut();
   document.documentElement.dataset.ready = "yes";
 }
 
-get("entrance").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const given = get("token").value.trim();
-  if (!/^[\x21-\x7e]+$/.test(given)) {
-    get("entrance-said").textContent = "A token is ASCII characters without spaces.";
-    return;
-  }
-  setToken(given);
-  await ready();
-  if (!get("entrance").hidden) return;
-  get("token").value = get("entrance-said").textContent = "";
-  get("choose").focus();
-  sender.run();
-});
 get("again").addEventListener("click", async () => {
   await ready();
   sender?.run();
 });
-get("forget").addEventListener("click", () => {
-  setToken("");
-  location.reload();
-});
-
-function describe() {
-  const model = modelOf(get("model").value);
-  const colours = { 1: "grey", 3: "colour" }[model.channels] ?? `${model.channels} channels`;
-  get("title").textContent = shown(model.name);
-  document.title = `${shown(model.name)} - amiss`;
-  get("facts").replaceChildren(...terms([
-    ["Method", model.method],
-    ["Sees images as", `${model.width} × ${model.height}, ${colours}`],
-    ["False-alarm rate", model.fpr === null ? "no promise" : `at most ${percent(model.fpr)}`],
-    [model.decision === "server" ? "Threshold, set by this server" : "Threshold", model.threshold === null ? "none" : number(model.threshold)],
-    ["Calibrated on", model.calibration_images ? counted(model.calibration_images, "normal image") : "nothing"],
-  ]));
-  const { seen, window, p_value: p, drifted } = model.drift;
-  get("drift").hidden = model.calibration_images === 0;
-  get("drift").dataset.drifted = String(drifted);
-  if (p === null) get("drift").textContent = `Drift is tested from ${counted(window, "image")} on; there were ${seen} so far.`;
-  else {
-    const last = `p = ${pText(p)}, last ${counted(window, "image")}`;
-    get("drift").textContent = drifted
-      ? `▲ Recent scores have drifted from the calibration's (${last}). Has the camera, the light or the product changed?`
-      : `✓ Recent scores look like the calibration's (${last}).`;
-  }
-}
 get("model").addEventListener("change", () => {
-  describe();
+  describe(modelOf(get("model").value));
   trend();
 });
 
 // From files to entries to results
 
 function add({ found, passed }) {
-  if (!sender) return;
+  if (!sender) {
+    entrance.tell("First give the token.");
+    return;
+  }
   const model = get("model").value;
   batch = found.map(({ name, file }) => enter(name, model, file));
   put(batch);
@@ -271,6 +232,7 @@ refresh();
 get("before").addEventListener("click", () => list.step(-1, false));
 get("after").addEventListener("click", () => list.step(1, false));
 get("help-open").addEventListener("click", () => get("help").showModal());
+entrance.listenForToken({ tried: ready, entered: () => sender.run() });
 listen({ list, closer, box: get("keys"), help: get("help") });
 watch({ chooser: get("files"), button: get("choose"), veil: get("veil"), given: add, said: (text) => (get("intake-said").textContent = text) });
 ready();
