@@ -13,6 +13,7 @@ from importlib import import_module
 VERBS = {
     "demo": "the main job on bundled real images, in about a minute",
     "fit": "learn from normal images and write a model",
+    "fit-each": "one model for every subfolder of a folder",
     "score": "score images with a model: a table with p-values and labels",
     "refit": "train anew on what a review leaves: bad images out, confirmed normal ones in",
     "calibrate": "replace a model's calibration images by others, without training",
@@ -25,7 +26,7 @@ VERBS = {
     "methods": "list the methods, or tell all about one",
     "doctor": "check this installation; paste the output into a bug report",
 }
-"""Verbs with one line each; `amiss.cli.VERB` has the function."""
+"""Verbs with one line each; `amiss.cli.VERB`, with _ for -, has the function."""
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
@@ -83,7 +84,7 @@ def _guarded(verb: str, arguments: list[str]) -> int:
     from amiss.plain import InputError, ToldError
 
     try:
-        run: Callable[[list[str]], int] = import_module(f"amiss.cli.{verb}").main
+        run: Callable[[list[str]], int] = import_module(f"amiss.cli.{verb.replace('-', '_')}").main
         code = run(arguments)
         sys.stdout.flush()
         return code

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from small_photos import png, smooth
+from small_photos import png, smooth, write_photos
 
 from amiss import Detector
 
@@ -52,3 +52,12 @@ def tarred() -> Tarred:
         return path
 
     return write
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder with subfolders of normal images: bolts, nuts and screws."""
+    folder = tmp_path / "parts"
+    for seed, name in enumerate(["bolts", "nuts", "screws"]):
+        write_photos(folder / name / "good", 50, seed)
+    return folder

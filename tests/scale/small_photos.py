@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,3 +20,11 @@ def png(image: np.ndarray) -> bytes:
     out = io.BytesIO()
     Image.fromarray(image).save(out, "PNG")
     return out.getvalue()
+
+
+def write_photos(folder: Path, n: int, seed: int) -> Path:
+    """Write n images into a folder."""
+    folder.mkdir(parents=True)
+    for i, image in enumerate(smooth(n, seed)):
+        (folder / f"{i:03}.png").write_bytes(png(image))
+    return folder

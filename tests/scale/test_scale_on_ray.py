@@ -8,11 +8,15 @@ import sys
 
 import pytest
 import torch
-from small_photos import png, smooth
+from small_photos import png, smooth, write_photos
 
 from amiss import Detector
 from amiss.contracts import InputError
 from amiss.methods.gradcon import GradCon
+from amiss.methods.knn import KNN
+from amiss.scale.each import Asked
+from amiss.scale.fit_each import FitEach
+from amiss.scale.fitters import FitOnRay
 from amiss.scale.on_ray import OnRay
 from amiss.scale.scoring import score_sharded
 
@@ -134,3 +138,33 @@ def test_a_node_dies_amid_scoring_and_every_row_is_there_once(cluster, one_threa
     assert list(found["image_path"]) == [str(many / f"{i:03}.png") for i in range(600)]
     scores = slow.score(many).pred_score
     assert abs(found["pred_score"].to_numpy() - scores).max() <= 1e-5 * scores.std()
+
+
+def test_a_node_dies_amid_fits_and_every_model_is_there(cluster, tmp_path):
+    import ray
+
+    root, models, killed, fitted = tmp_path / "parts", tmp_path / "models", [], []
+    for i in range(6):
+        write_photos(root / f"p{i}", 50, i)
+    (root / "empty").mkdir()
+
+    def told(what, done, total, detail):
+        fitted.append(detail)
+        if not killed:
+            assert ray.available_resources().get("CPU", 0) == 0  # both nodes are at work
+            killed.append(done)
+            cluster.remove_node(cluster.second, allow_graceful=False)
+
+    each = FitEach(root, models, Asked(GradCon(epochs=20)), "cpu")
+    try:
+        rows = each.run(FitOnRay(), told)
+    finally:
+        cluster.second = cluster.add_node(**NODE)
+    assert killed
+    assert {row.name: row.status for row in rows} == {"empty": "failed", **{f"p{i}": "fitted" for i in range(6)}}
+    assert sorted(fitted) == [f"p{i} fitted" for i in range(6)]
+    made = {row.name: Detector.load(models / f"{row.name}.safetensors") for row in rows if row.status == "fitted"}
+    assert len({detector.threshold_ for detector in made.values()}) == 6
+    assert {row.status for row in each.run(FitOnRay())} == {"failed", "kept"}
+    with pytest.raises(InputError, match=r"a fit asks for 0\.25 GPU, and the cluster has none to give"):
+        FitEach(root, tmp_path / "other", Asked(KNN())).run(FitOnRay(gpus=0.25))

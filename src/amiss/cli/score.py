@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Sequence
 
-from amiss.calibration.table import SUFFIXES, ScoreTable, table_writer
+from amiss.calibration.table import SUFFIXES
 from amiss.cli.console import counted, note, reporting, require_one, share, skipped_lines
 from amiss.cli.deciding import decision_lines, load_deciding, settings_lines
 from amiss.cli.options import parse
@@ -20,48 +14,13 @@ from amiss.cli.outputs import require_writable
 from amiss.cli.report import require_page
 from amiss.cli.score_on import refuse_without_on, score_on
 from amiss.cli.score_options import ScoreOptions
+from amiss.cli.score_routed import score_routed
+from amiss.cli.score_rows import Seen, row_writer
 from amiss.contracts import InputError
 from amiss.data.decode import conversion_lines
-from amiss.data.images import Kind, Skipped
-from amiss.data.stream import Chunk
 from amiss.detector import Detector
 from amiss.report.assemble import Builder
 from amiss.report.render import write_page
-
-
-class _Writer(Protocol):
-    def write(self, table: ScoreTable) -> None: ...
-
-
-class _Printed:
-    """Writes rows as CSV to standard output, as they come."""
-
-    def __init__(self) -> None:
-        self.rows = csv.writer(sys.stdout, lineterminator="\n")
-        self.started = False
-
-    def write(self, table: ScoreTable) -> None:
-        columns = table.columns()
-        if not self.started:
-            self.rows.writerow(columns)
-            self.started = True
-        self.rows.writerows(zip(*(list(column) for column in columns.values()), strict=True))
-
-
-@dataclass
-class _Seen:
-    """What the summary tells of the images that have passed."""
-
-    scored: int = 0
-    anomalous: int = 0
-    kinds: Counter[Kind] = field(default_factory=Counter)
-    skipped: list[Skipped] = field(default_factory=list)
-
-    def add(self, table: ScoreTable, chunk: Chunk) -> None:
-        self.scored += len(table)
-        self.anomalous += 0 if table.pred_label is None else int(table.pred_label.sum())
-        self.kinds.update(chunk.kinds)
-        self.skipped += chunk.skipped
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -69,6 +28,10 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(ScoreOptions, arguments, "score")
     require_one(quiet=options.quiet, verbose=options.verbose)
     started = time.perf_counter()
+    if options.route_by is not None:
+        return score_routed(options)
+    if options.skip_unknown:
+        raise InputError("--skip-unknown is for --route-by folder, which looks for a model for each folder")
     if options.on is not None:
         return score_on(options)
     refuse_without_on(options)
@@ -86,13 +49,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _score(detector: Detector, options: ScoreOptions) -> _Seen:
+def _score(detector: Detector, options: ScoreOptions) -> Seen:
     source = detector.stream(options.images, on_bad=options.on_bad)
-    seen = _Seen()
+    seen = Seen()
     page = None if options.report is None else Builder(detector)
     crowded = options.out is None and sys.stdout.isatty()  # rows and a bar on one screen
     with reporting(quiet=options.quiet or crowded, verbose=options.verbose) as reporter:
-        with _writer(options.out) as writer:
+        with row_writer(options.out) as writer:
             for table, chunk in detector.score_stream(source, terms=options.terms, progress=reporter):
                 seen.add(table, chunk)
                 if len(table):
@@ -108,16 +71,7 @@ def _score(detector: Detector, options: ScoreOptions) -> _Seen:
     return seen
 
 
-@contextmanager
-def _writer(out: Path | None) -> Iterator[_Writer]:
-    if out is None:
-        yield _Printed()
-        return
-    with table_writer(out) as writer:
-        yield writer
-
-
-def _summary(seen: _Seen, detector: Detector, options: ScoreOptions, seconds: float) -> list[str]:
+def _summary(seen: Seen, detector: Detector, options: ScoreOptions, seconds: float) -> list[str]:
     scored = counted(seen.scored, "image")
     if detector.threshold_ is not None:
         scored = f"{share(seen.anomalous, seen.scored, 'image')} above the threshold"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from amiss.cli.deciding import decision_lines, load_deciding, settings_lines
 from amiss.cli.score_options import ScoreOptions
 from amiss.contracts import InputError
 from amiss.data.decode import conversion_lines
-from amiss.detector import Detector
 from amiss.scale.on_ray import OnRay
 from amiss.scale.output import SKIPPED
 from amiss.scale.scoring import SHARD, Engine, Outcome, in_process, score_sharded
@@ -39,7 +39,7 @@ def refuse_without_on(options: ScoreOptions) -> None:
 def score_on(options: ScoreOptions) -> int:
     """Score images into a folder of Parquet files."""
     started = time.perf_counter()
-    out, engine = _require(options), engine_of(options.on or "", options.workers, options.gpus, options.device)
+    out, engine = require_folder_of_parts(options), engine_for(options)
     device = options.device if options.on == LOCAL else "cpu"
     detector = load_deciding(options.model, fpr=options.fpr, threshold=options.threshold, device=device)
     if options.verbose:
@@ -56,18 +56,26 @@ def score_on(options: ScoreOptions) -> int:
             overwrite=options.overwrite,
             progress=reporter,
         )
+    if tell_finished(outcome, out) and not options.quiet:
+        decided = detector.threshold_ is not None
+        note(*outcome.lines, *conversion_lines(outcome.kinds, detector.layout))
+        note(*summary(outcome, out, time.perf_counter() - started, decided, decision_lines(detector.calibration)))
+    return 0
+
+
+def tell_finished(outcome: Outcome, out: Path) -> bool:
+    """Say so where there was nothing to do; True where there was."""
     if outcome.kept == outcome.shards:
         result(f"{out} is finished already: there is nothing to resume (--overwrite scores anew)")
-    elif not options.quiet:
-        note(*_summary(outcome, detector, out, time.perf_counter() - started))
-    return 0
+    return outcome.kept < outcome.shards
 
 
 LOCAL = "local"
 
 
-def engine_of(on: str, workers: int | None, gpus: float | None, device: str) -> Engine:
+def engine_for(options: ScoreOptions) -> Engine:
     """The engine that --on names; raises InputError for another word, or for what that engine does not take."""
+    on, workers, gpus, device = options.on or "", options.workers, options.gpus, options.device
     if not re.fullmatch(r"local|ray(://.+)?", on):
         raise InputError(f"--on {on!r} is not accepted: give local, ray, or ray://HOST:PORT")
     for name, value in (("--workers", workers), ("--gpus", gpus)):
@@ -82,7 +90,7 @@ def engine_of(on: str, workers: int | None, gpus: float | None, device: str) -> 
     return OnRay(None if on == "ray" else on, workers, gpus or 0.0)
 
 
-def _require(options: ScoreOptions) -> Path:
+def require_folder_of_parts(options: ScoreOptions) -> Path:
     """The output's folder; raises InputError for a call that cannot be done shard by shard."""
     if options.report is not None:
         raise InputError("--report is not for --on: a page holds copies of the images, which are not gathered here")
@@ -97,18 +105,15 @@ def _require(options: ScoreOptions) -> Path:
     return options.out
 
 
-def _summary(outcome: Outcome, detector: Detector, out: Path, seconds: float) -> list[str]:
-    scored = counted(outcome.images, "image")
-    if detector.threshold_ is not None:
-        scored = f"{share(outcome.anomalous, outcome.images, 'image')} above the threshold"
+def summary(outcome: Outcome, out: Path, seconds: float, decided: bool, decision: Sequence[str]) -> list[str]:
+    """What a run has done, in lines; decided: whether rows have labels."""
+    scored = share(outcome.anomalous, outcome.images, "image") + " above the threshold"
     kept = f", {outcome.kept:,} of them from before" if outcome.kept else ""
     hidden = len(outcome.skipped) - SHOWN
     return [
-        *outcome.lines,
-        *conversion_lines(outcome.kinds, detector.layout),
         *skipped_lines(outcome.skipped)[: SHOWN + 1],
         *([f"  and {hidden:,} more, all in {out / SKIPPED}"] if hidden > 0 else []),
-        f"scored in {seconds:.1f} s: {scored}",
-        *decision_lines(detector.calibration),
+        f"scored in {seconds:.1f} s: {scored if decided else counted(outcome.images, 'image')}",
+        *decision,
         f"scores: {out} ({counted(outcome.shards, 'Parquet file')}{kept})",
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
@@ -17,7 +17,7 @@ class ScoreOptions:
     """Score images with a model: one row each, with the score, p-value, normal percentile and label."""
 
     model: Annotated[Path, Positional, arg(metavar="MODEL")]
-    """Model file, made by amiss fit."""
+    """Model file, made by amiss fit; with --route-by, a folder of them, made by amiss fit-each."""
     images: Annotated[Path, Positional, arg(metavar="IMAGES")]
     """One image, a folder with its subfolders, or a CSV or Parquet table with image_path; with --on also tar files."""
     out: Annotated[Path | None, arg(aliases=["-o"], metavar="SCORES", help_behavior_hint="")] = None
@@ -44,6 +44,10 @@ class ScoreOptions:
     """Share of a GPU for each of Ray's actors, such as 0.25; without it they work on one processor each."""
     shard_images: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
     """With --on, image files in a shard; 1,024 if not given."""
+    route_by: Annotated[Literal["folder"] | None, arg(metavar="folder", help_behavior_hint="")] = None
+    """Score each image with the model that has the name of the image's folder in IMAGES; rows name the model."""
+    skip_unknown: bool = False
+    """With --route-by, leave out folders without a model, and list them."""
     resume: bool = False
     """With --on, go on with a run that was interrupted; starts one where there is none."""
     quiet: Annotated[bool, arg(aliases=["-q"])] = False

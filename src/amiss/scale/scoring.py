@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from amiss.artifact.file import to_bytes, versions
+from amiss.artifact.file import Artifact, to_bytes, versions
 from amiss.contracts import InputError, Progress, WorkError
 from amiss.data.images import Kind, Skipped
 from amiss.detector import Detector
@@ -53,6 +53,8 @@ class Outcome:
     kinds: Mapping[Kind, int]
     lines: tuple[str, ...]
     """What was found where."""
+    by_model: Mapping[str, tuple[int, int]]
+    """Of each model: images with label 1, and all of them."""
 
 
 def score_sharded(
@@ -105,7 +107,7 @@ def score_work(
             raise type(error)(f"{error} ({_left(out, len(done), total)})") from error
         if len(done) != total:
             raise WorkError(f"{total - len(done)} shards are missing: {_left(out, len(done), total)}")
-        outcome = _outcome(done, kept, work.lines)
+        outcome = _outcome(done, kept, work)
         if not outcome.images:
             output.discard()
             raise InputError(f"none of {len(outcome.skipped):,} images could be read: {_first(outcome.skipped)}")
@@ -119,17 +121,21 @@ def plan_of(work: Work, how: How) -> Plan:
     bare = hashlib.sha256()
     for name, artifact in artifacts:
         bare.update(f"{name}\0".encode() + to_bytes(replace(artifact, fpr=None, threshold=None)))
-    first = artifacts[0][1]
+    rates, thresholds = ({str(value) for value in values} for values in zip(*_decisions(artifacts), strict=True))
     return {
         "images": work.fingerprint[:16],
         "number of shards": str(len(work.tasks)),
         "images a shard": str(work.size),
         "model": bare.hexdigest()[:16],
-        "false-alarm rate": str(first.fpr),
-        "threshold": str(first.threshold),
+        "false-alarm rate": ", ".join(sorted(rates)),
+        "threshold": ", ".join(sorted(thresholds)),
         "terms": str(how.terms),
         **{f"version of {name}": value for name, value in versions().items()},
     }
+
+
+def _decisions(artifacts: Sequence[tuple[str, Artifact]]) -> list[tuple[float | None, float | None]]:
+    return [(artifact.fpr, artifact.threshold) for _, artifact in artifacts]
 
 
 def in_process(
@@ -154,13 +160,18 @@ class _Told:
         self.progress("scoring shards", done, self.total, f"{self.images:,} images, {rate:,.0f} a second")
 
 
-def _outcome(done: Mapping[int, Part], kept: int, lines: tuple[str, ...]) -> Outcome:
-    parts = [done[number] for number in sorted(done)]
+def _outcome(done: Mapping[int, Part], kept: int, work: Work) -> Outcome:
     kinds: Counter[Kind] = Counter()
-    for part in parts:
+    skipped: list[Skipped] = []
+    by_model: dict[str, tuple[int, int]] = {}
+    for task in work.tasks:
+        part = done[task.number]
         kinds.update(part.kinds)
-    images, anomalous = sum(part.images for part in parts), sum(part.anomalous for part in parts)
-    return Outcome(len(parts), kept, images, anomalous, [bad for part in parts for bad in part.skipped], kinds, lines)
+        skipped += part.skipped
+        anomalous, images = by_model.get(task.model, (0, 0))
+        by_model[task.model] = anomalous + part.anomalous, images + part.images
+    anomalous, images = (sum(counts) for counts in zip(*by_model.values(), strict=True))
+    return Outcome(len(done), kept, images, anomalous, skipped, kinds, work.lines, by_model)
 
 
 def _left(out: Path, done: int, total: int) -> str:
