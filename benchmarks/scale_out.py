@@ -22,6 +22,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -48,11 +49,11 @@ def write_images(folder: Path) -> tuple[Path, Path]:
     demo = load_demo()
     for copy in range(COPIES):
         (folder / "new" / f"{copy:02}").mkdir(parents=True)
-        for i, image in enumerate(demo.test.pixels[:, 0]):
+        for i, image in enumerate(demo.test.take(np.arange(1000)).numpy()[:, 0]):
             Image.fromarray(image).save(folder / "new" / f"{copy:02}" / f"{i:04}.png")
     for part in range(FOLDERS):
         (folder / "parts" / f"{part}").mkdir(parents=True)
-        for i, image in enumerate(demo.train.pixels[part * EACH : (part + 1) * EACH, 0]):
+        for i, image in enumerate(demo.train.take(np.arange(part * EACH, (part + 1) * EACH)).numpy()[:, 0]):
             Image.fromarray(image).save(folder / "parts" / f"{part}" / f"{i:04}.png")
     return folder / "new", folder / "parts"
 
