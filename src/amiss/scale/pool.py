@@ -84,8 +84,7 @@ def _rows(job: Job) -> Iterator[Row]:
         compute=ray.data.ActorPoolStrategy(size=job.workers, max_tasks_in_flight_per_actor=AHEAD),
         num_cpus=0 if job.gpus else 1,
         num_gpus=job.gpus or None,
-        max_restarts=RESTARTS,
-        max_task_retries=-1,
+        max_restarts=RESTARTS,  # with it, Ray Data tries tasks again without limit
     )
     for row in data.iter_rows():
         yield Row(part=bytes(row["part"]), error=str(row["error"]), wrong=bool(row["wrong"]))
