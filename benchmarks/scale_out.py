@@ -3,10 +3,11 @@
 Scores copies of the demo's images with GradCon, and fits GradCon on folders of them, on a cluster of one processor and
 of two in turn, and writes every run, with the load of the machine before and after it, to results/scale_out.json:
 
-    python benchmarks/scale_out.py [--repeats 3]
+    python benchmarks/scale_out.py [--repeats 3] [--patience 0]
 
 A run's rate is taken from its first finished shard to its last, so that starting Ray and loading torch does not count;
-the seconds of the whole call stand beside it. Rows of all runs are compared with those of one process.
+the seconds of the whole call stand beside it. Labels of all runs are compared with those of one process. Before each
+run it waits, for `--patience` seconds at most, until the machine is quiet.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from amiss.scale.scoring import Engine, in_process, score_sharded
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "results" / "scale_out.json"
 COPIES, SHARD = 12, 512
-FOLDERS, EACH, EPOCHS = 6, 200, 10
+FOLDERS, EACH, EPOCHS = 6, 200, 5
 WORKERS = (1, 2)
 
 
@@ -92,11 +93,20 @@ def fitted(root: Path, models: Path) -> tuple[float, float]:
     return 60 * len(rows) / seconds, seconds
 
 
+def quiet(patience: float) -> float:
+    """Wait until fewer processes want to run than there are cores, or the patience ends; the load then."""
+    started = time.monotonic()
+    while os.getloadavg()[0] > (os.cpu_count() or 1) and time.monotonic() - started < patience:
+        time.sleep(2)
+    return os.getloadavg()[0]
+
+
 def main() -> None:
     """Measure, in turn, and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--patience", type=float, default=0.0)
+    options = parser.parse_args()
     import ray
 
     torch.set_num_threads(1)
@@ -112,17 +122,17 @@ def main() -> None:
         folder = Path(temporary)
         new, parts = write_images(folder)
         detector = Detector(GradCon(epochs=1), fpr=0.05, device="cpu").fit(parts / "0", check=False)
-        for repeat in range(repeats):
-            note("process", 1, repeat, os.getloadavg()[0], scored(detector, new, folder / "process", in_process))
+        for repeat in range(options.repeats):
+            note("process", 1, repeat, quiet(options.patience), scored(detector, new, folder / "process", in_process))
             for workers in WORKERS:
                 ray.init(
                     num_cpus=workers, object_store_memory=200 << 20, include_dashboard=False, logging_level="ERROR"
                 )
                 out = folder / f"ray{workers}"
-                note("score", workers, repeat, os.getloadavg()[0], scored(detector, new, out, OnRay()))
+                note("score", workers, repeat, quiet(options.patience), scored(detector, new, out, OnRay()))
                 if read_scores(out).columns()["pred_label"].tolist() != labels(folder / "process"):
                     sys.exit("labels on Ray are not those of one process")
-                note("fit", workers, repeat, os.getloadavg()[0], fitted(parts, folder / "models"))
+                note("fit", workers, repeat, quiet(options.patience), fitted(parts, folder / "models"))
                 ray.shutdown()
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=True)
     facts = {
