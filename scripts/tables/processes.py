@@ -17,9 +17,13 @@ def speed() -> str:
     for what, seconds in found["seconds"].items():
         one, two = seconds["alone"], seconds["together"]
         lines.append(f"| {what} | {1e3 * one:.0f} ms | {1e3 * two:.0f} ms | {one / two:.2f} |")
-    lines += ["", "| fit | largest relative difference of a loss, two processes | two threads |", "| --- | --- | --- |"]
-    threads = found["apart by threads"]
-    lines += [f"| `{name}` | {max(far):.0e} | {max(threads[name]):.0e} |" for name, far in found["apart"].items()]
+    lines += [
+        "",
+        "| fit | largest relative difference of a loss, two processes | pixels moved |",
+        "| --- | --- | --- |",
+    ]
+    rounding = found["apart by rounding"]
+    lines += [f"| `{name}` | {max(far):.0e} | {max(rounding[name]):.0e} |" for name, far in found["apart"].items()]
     load = " to ".join(f"{value:.1f}" for value in found["load"])
     epochs = max(len(far) for far in found["apart"].values())
     return "\n".join(
@@ -28,7 +32,8 @@ def speed() -> str:
             "",
             f"Medians of {found['rounds']} turns at 28 x 28 pixels, one thread each, on a machine of {found['cores']} "
             f"cores that other work shared (load {load}), so times are long and ratios low. Fits of up to {epochs} "
-            "epochs on 640 of the bundled images, against one process with one thread. File: `results/processes.json`, "
+            "epochs on 640 of the bundled images, against one process; pixels moved: one process, with every pixel the next "
+            "float32 number. File: `results/processes.json`, "
             "made by `benchmarks/processes_ratio.py`.",
         ]
     )
