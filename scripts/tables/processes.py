@@ -32,9 +32,8 @@ def speed() -> str:
             "",
             f"Medians of {found['rounds']} turns at 28 x 28 pixels, one thread each, on a machine of {found['cores']} "
             f"cores that other work shared (load {load}), so times are long and ratios low. Fits of up to {epochs} "
-            "epochs on 640 of the bundled images, against one process; pixels moved: one process, with every pixel the next "
-            "float32 number. File: `results/processes.json`, "
-            "made by `benchmarks/processes_ratio.py`.",
+            "epochs on 640 of the bundled images, against one process; pixels moved: one process, with every pixel the "
+            "next float32 number. File: `results/processes.json`, made by `benchmarks/processes_ratio.py`.",
         ]
     )
 

@@ -91,6 +91,14 @@ def test_a_finished_store_is_not_decoded_again(photos, tmp_path, monkeypatch):
     assert np.array_equal(everything(decode_store(listing, LAYOUT, tmp_path / "s")), first)
 
 
+def test_a_finished_store_is_not_written_again(photos, tmp_path):
+    listing = list_images(photos)
+    decode_store(listing, LAYOUT, tmp_path / "store")
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "store").iterdir()}
+    decode_store(listing, LAYOUT, tmp_path / "store")
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "store").iterdir()} == before
+
+
 def test_the_first_bad_file_in_order_stops_and_nothing_else_is_lost(photos, tmp_path, monkeypatch):
     for i in (7, 30):
         (photos / f"{i:03}.png").write_bytes(b"")

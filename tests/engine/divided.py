@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
-from amiss import catalog
+from amiss import Detector, catalog
 from amiss.contracts import ImageSpec, WorkError
 from amiss.engine.fitting import fit
 from amiss.engine.processes import agree, alone, leader_first, together, told
@@ -117,6 +118,18 @@ def resumable(folder, progress=silent):
     return fitted(GradCon(epochs=3, batch_size=16), workdir=folder, progress=progress, max_epochs=None, check=True)
 
 
+def photographed(folder):
+    """Scores of a detector of files, which only the first process finds decoded."""
+    photos, own = folder / "photos", folder / ("model" if group().rank == 0 else "nowhere")
+    with leader_first():
+        if group().rank == 0:
+            photos.mkdir()
+            for i, pixels in enumerate(SAMPLES.train.take(np.arange(20)).numpy()):
+                Image.fromarray(pixels[0]).save(photos / f"{i}.png")
+    detector = Detector("knn", fpr=None).fit(photos, workdir=own)
+    return {"photos": detector.decision_function(photos)}
+
+
 def conversation():
     """What processes tell each other."""
     first = told(b"the first one" if group().rank == 0 else b"another")
@@ -146,7 +159,7 @@ def main():
         found = {f"undisturbed/{name}": value for name, value in undisturbed.items()}
         found |= {f"resumed/{name}": value for name, value in resumed.items()}
         found |= {"kept": np.array(str(kept)), "count": np.array(group().count)}
-        found |= fits() | in_float64() | misaligned() | conversation()
+        found |= fits() | in_float64() | misaligned() | conversation() | photographed(folder)
         np.savez(folder / f"{group().rank}.npz", **found)
 
 

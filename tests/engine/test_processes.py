@@ -146,7 +146,8 @@ def test_where_one_process_dies_the_others_end_too_and_say_so(killed):
 
 def test_the_first_process_alone_writes(found, killed):
     left = {path.name for path in killed[0].iterdir()}
-    assert left == {"work", "0.npz", "1.npz"}
+    assert left == {"work", "photos", "model", "0.npz", "1.npz"}
+    assert np.array_equal(found[0]["photos"], found[1]["photos"])
     assert {path.name for path in (killed[0] / "work").iterdir()} == {"checkpoint.pt", "log.jsonl"}
 
 
