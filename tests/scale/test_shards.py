@@ -30,8 +30,9 @@ def test_files_are_cut_in_the_order_of_the_listing(photos, size):
 def test_paths_are_absolute_and_names_as_they_were_given(photos, monkeypatch):
     monkeypatch.chdir(photos.parent)
     (shard,) = find_shards("new", 100).shards
-    assert shard.names[0] == str(Path("new", "a", "000.png"))
-    assert shard.paths[0] == str(photos / "a" / "000.png")
+    files = from_bytes(shard.to_bytes())
+    assert files.names[0] == str(Path("new", "a", "000.png"))
+    assert files.paths[0] == str(photos / "a" / "000.png")
 
 
 def test_a_changed_file_changes_the_fingerprint(photos, tmp_path):
@@ -163,7 +164,7 @@ class TestParquet:
         self.write(tmp_path / "a.parquet", image_path=paths[:30])
         self.write(tmp_path / "b.parquet", image_path=paths[30:])
         found = find_shards(tmp_path, 25)
-        assert [len(shard.names) for shard in found.shards] == [25, 5, 10]
+        assert [len(shard.files().names) for shard in found.shards] == [25, 5, 10]
         assert names(found) == paths
 
     def test_other_tables_are_refused(self, tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 from amiss.data.folder import Others, walk
 from amiss.data.listing import Listing, list_images
 from amiss.plain import InputError
-from amiss.scale.shards import BYTES, PATH, Archive, Files, RowGroup, Shard, require_text
+from amiss.scale.shards import BYTES, PATH, Archive, Encoded, Files, RowGroup, Shard, require_text
 
 TARS = (".tar", ".tar.gz", ".tgz")
 PARQUETS = (".parquet", ".pq")
@@ -32,6 +32,27 @@ class Shards:
     fingerprint: str
     lines: tuple[str, ...]
     size: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Listed(Shard):
+    """Files of a listing, whose names stay packed until the shard is worked on or sent."""
+
+    listing: Listing
+    places: range
+
+    def files(self) -> Files:
+        """The names, and absolute paths, for another machine or working directory."""
+        names, paths = ([texts[i] for i in self.places] for texts in (self.listing.names, self.listing.paths))
+        return Files(names, [str(Path(path).absolute()) for path in paths])
+
+    def images(self) -> Iterator[Encoded]:
+        """Yield the paths."""
+        return self.files().images()
+
+    def to_bytes(self) -> bytes:
+        """Serialize as `Files`."""
+        return self.files().to_bytes()
 
 
 def find_shards(source: str | Path, size: int) -> Shards:
@@ -144,9 +165,9 @@ def _files(listings: Sequence[Listing], size: int) -> Shards:
     shards: list[Shard] = []
     for listing in listings:
         for start in range(0, len(listing), size):
-            part = range(start, min(start + size, len(listing)))
-            names = [require_text(listing.names[i]) for i in part]
-            shards.append(Files(names, [str(Path(listing.paths[i]).absolute()) for i in part]))
+            shards.append(Listed(listing, range(start, min(start + size, len(listing)))))
+        for name in listing.names:
+            require_text(name)
     sha = hashlib.sha256()
     for listing in listings:
         sha.update(listing.fingerprint().encode())
