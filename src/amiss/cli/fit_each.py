@@ -52,7 +52,7 @@ class FitEachOptions:
     recursive: bool = False
     """Take the images of all subfolders as normal where none is named good, normal or ok."""
     group_by: Annotated[str | None, arg(metavar="WHAT", help_behavior_hint="")] = None
-    """What keeps images together that must not be separated: a table's column, or a pattern found in each path."""
+    """What keeps images together that must not be separated: a pattern found in each path."""
     on_bad: OnBad = "stop"
     """What to do with a file that cannot be read: stop and name it, or skip and list it."""
     no_thumbnails: bool = False
