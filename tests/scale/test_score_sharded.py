@@ -155,6 +155,11 @@ def test_a_damaged_part_is_scored_again(detector, photos, tmp_path):
     score_sharded(detector, photos, out, shard_images=9)
     (out / "part-00001.parquet").write_bytes((out / "part-00001.parquet").read_bytes()[:100])
     shutil.copy(out / "part-00000.parquet", out / "part-00003.parquet")
+    with pytest.raises(InputError, match="holds no finished scores"):
+        read_scores(out)
+    with pytest.raises(Crash):
+        score_sharded(detector, photos, out, shard_images=9, resume=True, engine=crashing(1, done, Crash()))
+    assert "finished" not in json.loads((out / MANIFEST).read_text())
     score_sharded(detector, photos, out, shard_images=9, resume=True, engine=crashing(9, done, Crash()))
     assert done == [1, 3]
     assert same(out, detector.score(photos))

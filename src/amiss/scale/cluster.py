@@ -33,7 +33,7 @@ def cluster(address: str | None) -> Iterator[None]:
             logging_level="ERROR",
             include_dashboard=None if address else False,
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         first = str(error).strip().split("\n", 1)[0]
         raise InputError(f"no Ray cluster answers at {address or 'this machine'} ({first})") from error
     try:

@@ -26,6 +26,9 @@ from amiss.scale.work import Part, part_of
 MANIFEST, SKIPPED = "_manifest.json", "_skipped.csv"
 """Files that readers of Parquet folders pass over, for their underscore."""
 
+SHARDS = "number of shards"
+"""What a plan calls it."""
+
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 _OURS = re.compile(rf"{_PART.pattern}|\.?{MANIFEST}.*|\.?{SKIPPED}.*|\.part-.*\.part")
 
@@ -49,12 +52,13 @@ class Output:
         """
         self._require_own()
         try:
-            with claimed(self.path) as mine:
-                if not mine:
-                    raise InputError(f"another process writes scores to {self.path}: wait, or choose another output")
-                yield self._begun(plan, resume=resume, overwrite=overwrite)
+            self.path.mkdir(exist_ok=True)
         except OSError as error:
-            raise InputError(f"cannot write {self.path}: {error.strerror or error}; choose another output") from error
+            raise InputError(f"cannot write {self.path}: {error.strerror}; choose another output") from error
+        with claimed(self.path) as mine:
+            if not mine:
+                raise InputError(f"another process writes scores to {self.path}: wait, or choose another output")
+            yield self._begun(plan, resume=resume, overwrite=overwrite)
 
     def _begun(self, plan: Plan, *, resume: bool, overwrite: bool) -> dict[int, Part]:
         if overwrite:
@@ -65,7 +69,10 @@ class Output:
                 state = "finished scores" if self.finished else "unfinished scores"
                 raise InputError(f"{self.path} holds {state}: give --resume to go on, or --overwrite to start anew")
             require_same(self.path, self._planned(), plan)
-            return self._parts()
+            parts = self.parts()
+            if len(parts) < int(plan[SHARDS]):  # it may have been finished once
+                self._write(MANIFEST, {"plan": plan})
+            return parts
         elif any(_PART.fullmatch(entry.name) for entry in self.path.iterdir()):
             raise InputError(f"{self.path} holds parts without {MANIFEST}: give --overwrite to start anew")
         self._write(MANIFEST, {"plan": plan})
@@ -79,8 +86,8 @@ class Output:
 
     @property
     def finished(self) -> bool:
-        """Whether every shard of the run is there."""
-        return "finished" in self._read()
+        """Whether the run has come to its end, and every part is there."""
+        return "finished" in self._read() and len(self.parts()) == int(self._planned()[SHARDS])
 
     def write(self, data: bytes, number: int) -> None:
         """Write a shard's part whole; raises WorkError if the disk is full."""
@@ -116,7 +123,7 @@ class Output:
         assert isinstance(plan, dict)  # `_read` has seen to it
         return {str(name): str(value) for name, value in plan.items()}
 
-    def _parts(self) -> dict[int, Part]:
+    def parts(self) -> dict[int, Part]:
         """The parts that are there; one that cannot be read is not, and its shard is scored again."""
         found: dict[int, Part] = {}
         for entry in self.path.iterdir():

@@ -16,7 +16,7 @@ from amiss.detector import Detector
 from amiss.engine.progress import silent
 from amiss.engine.workdir import Plan
 from amiss.scale.listing import find_shards, require_pyarrow
-from amiss.scale.output import Output
+from amiss.scale.output import SHARDS, Output
 from amiss.scale.shards import How, Task
 from amiss.scale.work import Models, Part, part_of, score_task
 
@@ -124,7 +124,7 @@ def plan_of(work: Work, how: How) -> Plan:
     rates, thresholds = ({str(value) for value in values} for values in zip(*_decisions(artifacts), strict=True))
     return {
         "images": work.fingerprint[:16],
-        "number of shards": str(len(work.tasks)),
+        SHARDS: str(len(work.tasks)),
         "images a shard": str(work.size),
         "model": bare.hexdigest()[:16],
         "false-alarm rate": ", ".join(sorted(rates)),
