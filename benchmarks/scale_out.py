@@ -43,6 +43,7 @@ OUT = ROOT / "results" / "scale_out.json"
 COPIES, SHARD = 12, 512
 FOLDERS, EACH, EPOCHS = 6, 200, 5
 WORKERS = (1, 2)
+QUIET: dict[str, object] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
 
 
 def write_images(folder: Path) -> tuple[Path, Path]:
@@ -125,15 +126,20 @@ def main() -> None:
         for repeat in range(options.repeats):
             note("process", 1, repeat, quiet(options.patience), scored(detector, new, folder / "process", in_process))
             for workers in WORKERS:
-                ray.init(
-                    num_cpus=workers, object_store_memory=200 << 20, include_dashboard=False, logging_level="ERROR"
-                )
+                ray.init("local", num_cpus=workers, object_store_memory=200 << 20, **QUIET)
                 out = folder / f"ray{workers}"
                 note("score", workers, repeat, quiet(options.patience), scored(detector, new, out, OnRay()))
                 if read_scores(out).columns()["pred_label"].tolist() != labels(folder / "process"):
                     sys.exit("labels on Ray are not those of one process")
                 note("fit", workers, repeat, quiet(options.patience), fitted(parts, folder / "models"))
                 ray.shutdown()
+            write(runs)
+
+
+def write(runs: list[dict[str, object]]) -> None:
+    """Write what has been measured so far."""
+    import ray
+
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=True)
     facts = {
         "images": COPIES * 1000,
