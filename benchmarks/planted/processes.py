@@ -31,21 +31,9 @@ MUTANTS = [
         TESTS,
     ),
     Mutant(
-        "gradients of the processes not added up",
-        SHARING,
-        (("    if share is not None:\n        add_up(", "    if share is None:\n        add_up("),),
-        TESTS,
-    ),
-    Mutant(
         "the sum over processes not differentiated",
         SHARING,
         (("return _summed(slope.clone())", "return slope.clone()"),),
-        TESTS,
-    ),
-    Mutant(
-        "every process writes checkpoints",
-        "engine/fitting.py",
-        (("if self.workdir is None or not leads():", "if self.workdir is None:"),),
         TESTS,
     ),
 ]

@@ -113,10 +113,10 @@ def drawn(like: Tensor, draw: Callable[[Tensor], Tensor]) -> Tensor:
         return draw(torch.empty_like(like))
     if len(like) != share.last - share.first:
         raise ValueError(f"draws for {len(like)} rows are asked for, where this process has {share.rows} of a batch")
-    last = like.dim() == 4 and not like.is_contiguous()
-    kept = torch.channels_last if last and like.is_contiguous(memory_format=torch.channels_last) else None
     whole = like.new_empty(share.total, *like.shape[1:])
-    return draw(whole if kept is None else whole.contiguous(memory_format=kept))[share.rows]
+    if like.dim() == 4 and not like.is_contiguous() and like.is_contiguous(memory_format=torch.channels_last):
+        whole = whole.contiguous(memory_format=torch.channels_last)  # numbers are drawn in the order of memory
+    return draw(whole)[share.rows]
 
 
 def averaged(*means: Tensor) -> list[Tensor]:
