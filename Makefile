@@ -8,7 +8,7 @@ INPUTS := pyproject.toml constraints.txt
 # A process for each core, one thread each: two threads on a busy core are slower than one.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
-.PHONY: demo test test-all test-openvino example-js bench-export lint core bench smoke mutants results docs clean
+.PHONY: demo test test-all test-openvino example-js bench-export lint core bench smoke mutants results docs audit bench-serve clean
 
 demo: $(VENV)/.core  ## the main job on bundled real images
 	$(BIN)/amiss demo --overwrite
@@ -61,6 +61,16 @@ results: $(VENV)/.test  ## the runs behind the tables of results, resumable; nee
 	$(BIN)/python benchmarks/stabilise.py
 	$(BIN)/python benchmarks/gradcon_short.py
 	$(BIN)/amiss bench committed --quick
+
+bench-serve: $(VENV)/.all  ## the server under load and under wrong input, and all runtimes against Python; needs AMISS_DATA
+	$(BIN)/python benchmarks/serve_load.py
+	$(BIN)/python benchmarks/serve_fuzz.py
+	$(BIN)/python benchmarks/parity.py
+
+audit:  ## known vulnerabilities of the pinned packages, by pip-audit in an environment of its own; asks pypi.org
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	build/audit/bin/python scripts/audit.py
 
 docs: $(VENV)/.core  ## write the tables of docs/ from the committed results
 	$(BIN)/python scripts/make_tables.py

@@ -52,7 +52,7 @@ def shrunk(part: object) -> object:
     return dataclasses.replace(part, **changed)
 
 
-def fitted(method: Method) -> tuple[Detector, Images]:
+def fitted(method: Method, epochs: int = EPOCHS) -> tuple[Detector, Images]:
     """A detector, and the test images."""
     found = load("fashion-mnist", "train")
     index = np.flatnonzero(found.labels == LABEL)[: TRAIN + HELD_OUT + CALIBRATION]
@@ -63,7 +63,7 @@ def fitted(method: Method) -> tuple[Detector, Images]:
         known = found.images.subset(np.flatnonzero(found.labels == 1)[:50])
     runtime = Runtime("cpu", seed=0)
     scorer = fit(
-        method, train.spec, train, held_out, runtime=runtime, max_epochs=EPOCHS, check=False, known=known
+        method, train.spec, train, held_out, runtime=runtime, max_epochs=epochs, check=False, known=known
     ).scorer
     kept = thumbnails(calibration)  # what the export compares on
     artifact = Artifact(
