@@ -33,8 +33,8 @@ def main() -> None:
     if skipped:
         few = ", ".join(skipped[:3]) + (" and others" if len(skipped) > 3 else "")
         sys.exit(
-            f"the advisory service knew nothing of {len(skipped)} of {len(found)} packages ({few}), so nothing is known "
-            "of them: run this where https://pypi.org can be reached"
+            f"the advisory service knew nothing of {len(skipped)} of {len(found)} packages ({few}), so nothing is "
+            "known of them: run this where https://pypi.org can be reached"
         )
     if bad:
         sys.exit(f"{len(bad)} known vulnerabilities in {len(found)} packages")

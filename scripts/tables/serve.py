@@ -52,10 +52,10 @@ def load() -> str:
     loads = [turn["load_average"][0] for turns in found["rounds"].values() for turn in turns]
     lines += [
         "",
-        f"The second table was measured before and after the long parts, in turns of {turn_seconds(found):.0f} s. Clients, "
-        f"server and the process that it is compared with shared {found['cores']} cores with other work (load averages "
-        f"from {min(loads):.0f} to {max(loads):.0f}), so seconds and images a second are those of a busy machine; "
-        "processor time, in which the clients' own is counted as the server's, is moved little by that. Of all answers "
+        f"The second table was measured before and after the long parts, in turns of {turn_seconds(found):.0f} s. "
+        f"Clients, server and the process that it is compared with shared {found['cores']} cores with "
+        f"other work (load averages from {min(loads):.0f} to {max(loads):.0f}), so seconds "
+        "and images a second are those of a busy machine; processor time, in which the clients' own is counted as the server's, is moved little by that. Of all answers "
         f"{sum(one['images'] for one in inexact)} scores were not bit for bit those of one process, and "
         f"{sum(one['beyond'] for one in inexact)} lay beyond the tolerance. File: `results/serve_load.json`, made by "
         f"`benchmarks/serve_load.py` at commit {found['commit'][:10]} with torch {found['versions']['torch']}.",
@@ -83,9 +83,8 @@ def fuzz() -> str:
         lines.append(f"| {name} | {one['cases']:,} | {told} | {one['slowest_seconds']:.1f} s | {len(one['bad'])} |")
     for row in lines_of("atheris"):
         ended = 0 if row["exit_status"] == 0 else 1
-        lines.append(
-            f"| by coverage: {GUIDED[row['cell'][0]]} | {row['cases'] or 0:,} | {row['seconds']} s of atheris |  | {ended} |"
-        )
+        told = f"{row['cases'] or 0:,} | {row['seconds']} s of atheris |  | {ended}"
+        lines.append(f"| by coverage: {GUIDED[row['cell'][0]]} | {told} |")
     peak = found["requests"]["memory_mb"]["peak"] - found["memory_before_mb"]["resident"]
     lines += [
         "",
