@@ -39,7 +39,7 @@ def scale_out() -> str:
 def _words(found: dict[str, Any]) -> str:
     repeats = len({run["repeat"] for run in found["runs"]})
     score, fit = (_ratio(found, what) for what in ("score", "fit"))
-    return (
+    return _limits(found) + (
         f"Two workers did {score} times the scoring and {fit} times the fitting of one: medians, and the range over "
         f"{repeats} repeats in turn. {found['images']:,} images of 28 x 28 pixels in shards of {found['shard']} with "
         f"GradCon; {found['folders']} fits of GradCon on {found['images_each']} images, {found['epochs']} epochs. "
@@ -47,6 +47,24 @@ def _words(found: dict[str, Any]) -> str:
         f"call. One machine with {found['cores']} cores, which other work had too: the load says how much. File: "
         f"`results/{NAME}.json`, made by `benchmarks/{NAME}.py` at commit {found['commit'][:10]} with Ray "
         f"{found['versions']['ray']} and torch {found['versions']['torch']}, 1 thread a worker."
+    )
+
+
+def _limits(found: dict[str, Any]) -> str:
+    """What a second worker was held up by."""
+    loads = [run["load"][0] for run in found["runs"]]
+    starts = [run["seconds"] - found["images"] / run["rate"] for run in found["runs"] if run["what"] == "score"]
+    shared = (
+        f" The {found['cores']} cores were shared with other work all the time, {min(loads):.0f} to {max(loads):.0f} "
+        "processes, so that no core was idle for a second worker: the ratios tell how they were shared more than how "
+        "the work scales."
+    )
+    return (
+        "What limits it here is processors, and the start. Images are read and decoded by the workers, and rows are "
+        "small, so the command itself does little. Of each call that scored on Ray, "
+        f"{statistics.median(starts):.0f} seconds (median) were no scoring: the data set and its workers start, and "
+        "each worker loads torch. That cost is the same for any number of images."
+        f"{shared if min(loads) > found['cores'] else ''}\n\n"
     )
 
 
