@@ -57,7 +57,8 @@ def _limits(found: dict[str, Any]) -> str:
     shared = (
         f" The {found['cores']} cores were shared with other work all the time, {min(loads):.0f} to {max(loads):.0f} "
         "processes, so that no core was idle for a second worker: the ratios tell how they were shared more than how "
-        "the work scales."
+        "the work scales, and one worker and one process, which do the same work, differ for the same reason. Measure "
+        "again on a quiet machine before you plan with them."
     )
     return (
         "What limits it here is processors, and the start. Images are read and decoded by the workers, and rows are "
