@@ -90,6 +90,14 @@ def test_the_misalignment_of_a_divided_batch_is_that_of_its_whole_gradient(found
     assert np.abs(single["slope"]).max() > 1e-6
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads have no names here")
+def test_the_groups_threads_end_with_the_group(found, killed):
+    for rank in (0, 1):  # one that outlives the interpreter may abort the process
+        threads = (killed[0] / f"{rank}.threads").read_text().splitlines()
+        assert threads
+        assert not [name for name in threads if "gloo" in name]
+
+
 @pytest.mark.parametrize("name", [*divided.EXACT, "centred"])
 def test_steps_on_shares_are_steps_on_the_batch(found, single, name):
     expected = single[f"steps/{name}"]
@@ -146,7 +154,7 @@ def test_where_one_process_dies_the_others_end_too_and_say_so(killed):
 
 def test_the_first_process_alone_writes(found, killed):
     left = {path.name for path in killed[0].iterdir()}
-    assert left == {"work", "photos", "model", "0.npz", "1.npz"}
+    assert left == {"work", "photos", "model", "0.npz", "1.npz", "0.threads", "1.threads"}
     assert np.array_equal(found[0]["photos"], found[1]["photos"])
     assert {path.name for path in (killed[0] / "work").iterdir()} == {"checkpoint.pt", "log.jsonl"}
 

@@ -70,6 +70,9 @@ def _join() -> Store:
     """Make the process group that torchrun's environment describes, on gloo, and on nccl for GPUs."""
     if not (dist.is_available() and dist.is_gloo_available()):
         raise InputError("several processes were started, and this build of torch has no gloo to join them by")
+    # Imported before there is a group: its functions keep the default group of that moment as a default argument. The
+    # group then outlives destroy_process_group, and its threads may end the process by a signal as Python shuts down.
+    import torch.distributed.nn.functional
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
