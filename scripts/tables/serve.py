@@ -53,11 +53,9 @@ def load() -> str:
     lines += [
         "",
         f"The second table was measured before and after the long parts, in turns of {turn_seconds(found):.0f} s. "
-        f"Clients, server and the process that it is compared with shared {found['cores']} cores with "
-        f"other work (load averages from {min(loads):.0f} to {max(loads):.0f}), so seconds "
-        "and images a second are those of a busy machine; "
-        "processor time, in which the clients' own is counted as the server's, is moved "
-        "little by that. Of all answers "
+        f"Clients, server and the process that it is compared with shared {found['cores']} cores, "
+        f"with load averages from {min(loads):.1f} to {max(loads):.1f}; other work moves seconds more than "
+        "processor time, in which the clients' own is counted as the server's. Of all answers "
         f"{sum(one['images'] for one in inexact)} scores were not bit for bit those of one process, and "
         f"{sum(one['beyond'] for one in inexact)} lay beyond the tolerance. File: `results/serve_load.json`, made by "
         f"`benchmarks/serve_load.py` at commit {found['commit'][:10]} with torch {found['versions']['torch']}.",
