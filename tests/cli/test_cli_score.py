@@ -205,7 +205,7 @@ def test_a_full_disk_is_a_failure_and_leaves_nothing(amiss, monkeypatch, model, 
     def full(writer: TableWriter, table: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("amiss.calibration.table._Csv.write", full)
+    monkeypatch.setattr("amiss.calibration.table.CsvRows.write", full)
     called = amiss("score", model, new, "-o", tmp_path / "s.csv", "-q")
     assert called.code == 1
     assert called.complaint == f"could not write {tmp_path / 's.csv'}: No space left on device; nothing was replaced"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TextIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,19 +183,26 @@ def table_writer(path: Path) -> TableWriter:
         raise InputError(f"cannot write scores to {path}: its name must end in {' or '.join(SUFFIXES)}")
     temporary = temporary_for(path)
     try:
-        sink = _Csv(temporary) if path.suffix.lower() == ".csv" else _Parquet(temporary)
+        sink = _csv(temporary) if path.suffix.lower() == ".csv" else _Parquet(temporary)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}; choose another output") from error
     return TableWriter(path, temporary, sink)
 
 
-class _Csv:
-    def __init__(self, path: Path) -> None:
-        self.file = path.open("w", newline="", encoding="utf-8", errors="surrogateescape")
-        self.rows = csv.writer(self.file, lineterminator="\n")
+def _csv(path: Path) -> CsvRows:
+    return CsvRows(path.open("w", newline="", encoding="utf-8", errors="surrogateescape"))
+
+
+class CsvRows:
+    """Rows as CSV, the first ones after their header, in a file that its owner opens and closes."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+        self.rows = csv.writer(file, lineterminator="\n")
         self.started = False
 
     def write(self, table: ScoreTable) -> None:
+        """Append rows."""
         columns = table.columns()
         if not self.started:
             self.rows.writerow(columns)
@@ -203,6 +210,7 @@ class _Csv:
         self.rows.writerows(zip(*(_plain(column) for column in columns.values()), strict=True))
 
     def close(self) -> None:
+        """Close the file."""
         self.file.close()
 
 

@@ -16,6 +16,7 @@ from amiss.artifact.file import Artifact, load
 from amiss.calibration.conformal import Calibration
 from amiss.cli.console import counted, described, note, reporting, require_one, result, skipped_lines
 from amiss.cli.deciding import decision_lines, settings_lines
+from amiss.cli.learning import LearningOptions
 from amiss.cli.options import parse_with_method
 from amiss.cli.outputs import discard_parts, require_folder, require_writable
 from amiss.cli.report import require_page
@@ -23,52 +24,26 @@ from amiss.cli.unfinished import Unfinished
 from amiss.contracts import InputError, Method, Progress
 from amiss.data.images import Skipped
 from amiss.data.reading import Reading
-from amiss.data.store import OnBad
 from amiss.detector import Detector
 from amiss.engine.processes import alone, together, told
 from amiss.engine.progress import Reporter
-from amiss.engine.runtime import Precision
 from amiss.report.fitted import fit_page
 from amiss.report.render import write_page
 from amiss.sharing import leads
 
 
-@dataclass(frozen=True)
-class FitOptions:
+@dataclass(frozen=True, kw_only=True)
+class FitOptions(LearningOptions):
     """Learn from normal images alone and write a model; `--method NAME --help` shows that method's own knobs."""
 
     normal: Annotated[Path, Positional, arg(metavar="NORMAL")]
     """Folder of normal images, or a CSV or Parquet table with image_path."""
     out: Annotated[Path, arg(aliases=["-o"], metavar="MODEL")]
     """Model file to write, usually .safetensors; until the fit is finished, the folder MODEL.fit stands beside it."""
-    method: Annotated[str, arg(metavar="NAME")] = "gradcon"
-    """Method; `amiss methods` lists them."""
-    fpr: float | None = 0.05
-    """Promised false-alarm rate on normal images; none for scores without a decision."""
-    random_state: int = 0
-    """Seed of everything random."""
-    size: int | None = None
-    """Side in pixels to which images are brought; none for the size that fits them, or their own with --tile."""
-    tile: int | None = None
-    """Cut images into square tiles of so many pixels a side, for large images, which then keep their own size."""
-    tile_overlap: int | None = None
-    """Pixels that neighbouring tiles share at least; none for a quarter of a tile."""
-    tile_pool: int | None = None
-    """An image's score is the mean of so many of its highest tile scores; none or 1 for the highest."""
-    device: Annotated[str, arg(metavar="NAME")] = "auto"
-    """auto, cpu, cuda, cuda:N or mps."""
-    precision: Precision = "float32"
-    """Precision of training; scores are always taken in float32."""
-    recursive: bool = False
-    """Take the images of all subfolders as normal where none is named good, normal or ok."""
     group_by: Annotated[str | None, arg(metavar="WHAT", help_behavior_hint="")] = None
     """What keeps images together that must not be separated: a table's column, or a pattern found in each path."""
     known: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
     """Known anomalies, for the semi-supervised methods alone: a folder with its subfolders, one image, or a table."""
-    on_bad: OnBad = "stop"
-    """What to do with a file that cannot be read: stop and name it, or skip and list it."""
-    no_thumbnails: bool = False
-    """Keep no small copies and names of training images in the model, which pages show beside a new one."""
     report: Annotated[Path | None, arg(metavar="FILE.html", help_behavior_hint="")] = None
     """Page to write besides: how training went, and the training images, the most suspicious first, to be reviewed."""
     report_folds: int = 1

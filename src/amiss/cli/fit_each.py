@@ -11,52 +11,28 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from amiss.cli.console import note, percent, reporting, require_one, result
+from amiss.cli.learning import LearningOptions
 from amiss.cli.options import parse_with_method
 from amiss.cli.values import Given
 from amiss.contracts import InputError, Method
 from amiss.data.reading import Reading
-from amiss.data.store import OnBad
-from amiss.engine.runtime import Precision, Runtime
+from amiss.engine.runtime import Runtime
 from amiss.scale.each import Asked, Row
 from amiss.scale.fit_each import TABLE, FitEach, Fitter, here
 from amiss.scale.fitters import FitOnRay, InProcesses
 from amiss.transforms.tiles import Tiling
 
 
-@dataclass(frozen=True)
-class FitEachOptions:
+@dataclass(frozen=True, kw_only=True)
+class FitEachOptions(LearningOptions):
     """Fit a model for every subfolder of a folder; `--method NAME --help` shows that method's own knobs."""
 
     root: Annotated[Path, Positional, arg(metavar="ROOT")]
     """Folder whose subfolders hold normal images, each as amiss fit takes one."""
     out: Annotated[Path, arg(aliases=["-o"], metavar="MODELS")]
     """Folder to write models to, NAME.safetensors for the subfolder NAME, and the table fits.csv."""
-    method: Annotated[str, arg(metavar="NAME")] = "gradcon"
-    """Method; `amiss methods` lists them."""
-    fpr: float | None = 0.05
-    """Promised false-alarm rate on normal images; none for scores without a decision."""
-    random_state: int = 0
-    """Seed of everything random."""
-    size: int | None = None
-    """Side in pixels to which images are brought; none for the size that fits them, or their own with --tile."""
-    tile: int | None = None
-    """Cut images into square tiles of so many pixels a side, for large images, which then keep their own size."""
-    tile_overlap: int | None = None
-    """Pixels that neighbouring tiles share at least; none for a quarter of a tile."""
-    tile_pool: int | None = None
-    """An image's score is the mean of so many of its highest tile scores; none or 1 for the highest."""
-    device: Annotated[str, arg(metavar="NAME")] = "auto"
-    """auto, cpu, cuda, cuda:N or mps."""
-    precision: Precision = "float32"
-    """Precision of training; scores are always taken in float32."""
-    recursive: bool = False
-    """Take the images of all subfolders as normal where none is named good, normal or ok."""
     group_by: Annotated[str | None, arg(metavar="WHAT", help_behavior_hint="")] = None
     """What keeps images together that must not be separated: a pattern found in each path."""
-    on_bad: OnBad = "stop"
-    """What to do with a file that cannot be read: stop and name it, or skip and list it."""
-    no_thumbnails: bool = False
-    """Keep no small copies and names of training images in the model, which pages show beside a new one."""
     jobs: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
     """Fits at a time, each in a process of its own on this machine; 1 if not given."""
     on: Annotated[str | None, arg(metavar="ray[://HOST:PORT]", help_behavior_hint="")] = None

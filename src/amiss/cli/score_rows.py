@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from amiss.calibration.table import ScoreTable, table_writer
+from amiss.calibration.table import CsvRows, ScoreTable, table_writer
 from amiss.data.images import Kind, Skipped
 from amiss.data.stream import Chunk
 
@@ -21,22 +20,6 @@ class RowWriter(Protocol):
 
     def write(self, table: ScoreTable) -> None:
         """Append rows."""
-
-
-class Printed:
-    """Writes rows as CSV to standard output, as they come."""
-
-    def __init__(self) -> None:
-        self.rows = csv.writer(sys.stdout, lineterminator="\n")
-        self.started = False
-
-    def write(self, table: ScoreTable) -> None:
-        """Write rows, the first ones after their header."""
-        columns = table.columns()
-        if not self.started:
-            self.rows.writerow(columns)
-            self.started = True
-        self.rows.writerows(zip(*(list(column) for column in columns.values()), strict=True))
 
 
 @dataclass
@@ -60,7 +43,7 @@ class Seen:
 def row_writer(out: Path | None) -> Iterator[RowWriter]:
     """Open a table, whole or absent in the end, or standard output."""
     if out is None:
-        yield Printed()
+        yield CsvRows(sys.stdout)
         return
     with table_writer(out) as writer:
         yield writer
